@@ -1,0 +1,240 @@
+// The one interface to what differs per instruction set. Each of arch/x86_64 and arch/aarch64 gives
+// all of it, in two halves:
+//
+//  - the *description* is data, built on every host, so that a trace of either architecture can be
+//  listed, dumped and
+//    verified on the other: syscall numbers, register names and layout, sizes of the kernel's
+//    structures, flag values;
+//  - the *machine* half is built for the host only and makes no syscalls: pure functions on bytes
+//  and register files.
+//
+// Nothing outside arch/ tests for an architecture, names a register, or knows a register's index.
+#ifndef RETAKE_ARCH_ARCH_H_
+#define RETAKE_ARCH_ARCH_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "arch/sys.h"
+#include "base/bytes.h"
+
+namespace retake {
+
+enum class ArchId : uint8_t { kX86_64 = 1, kAarch64 = 2 };
+
+// A task's general registers: the words of NT_PRSTATUS as the kernel lays them out, then, where the
+// architecture keeps them in regsets of their own, the thread pointer(s) and the syscall number.
+// How many words are in use, and what each means, is the description's business.
+struct Registers {
+  static constexpr size_t kMaxWords = 40;
+  std::array<uint64_t, kMaxWords> words{};
+
+  bool operator==(const Registers&) const = default;
+};
+
+// A ptrace regset and where its bytes go in Registers::words. Source: <linux/elf.h>.
+struct Regset {
+  uint32_t note_type;  // NT_PRSTATUS, ...
+  uint16_t first_word;
+  uint16_t bytes;
+  bool optional;  // absent on some kernels or CPUs: read as zero there, and not written
+};
+
+// What a word of Registers means, where code outside arch/ needs to know.
+enum class RegisterRole : uint8_t {
+  kPlain,    // compared and restored, nothing more
+  kPc,       // instruction pointer
+  kSp,       // stack pointer
+  kResult,   // return value of a syscall
+  kSyscall,  // syscall number at a syscall stop; -1 when not in one
+  kFlags,    // condition codes and the single-step bit
+  kTls,      // thread pointer
+  kIgnored,  // not part of the program's state (never compared)
+};
+
+struct RegisterInfo {
+  std::string_view name;
+  RegisterRole role;
+};
+
+// Sizes and layouts of the kernel's ABI structures that differ (or could) per architecture, in
+// bytes. Compared with both architectures' headers by a test (S18).
+struct AbiLayout {
+  uint16_t stat_size;         // struct stat as the stat family of calls fills it
+  uint16_t statfs_size;       // struct statfs
+  uint16_t epoll_event_size;  // packed on x86_64
+  uint16_t ksigaction_size;   // what rt_sigaction reads and writes
+  uint16_t ksigaction_flags_offset;
+  uint16_t ksigaction_mask_offset;
+  bool has_sa_restorer;
+  uint16_t msghdr_size;
+  uint16_t flock_size;
+  uint16_t termios_size;
+  uint16_t utsname_size;
+  uint16_t rusage_size;
+  uint16_t sysinfo_size;
+};
+
+// Flag values that differ between the two architectures (the rest are shared by all of Linux's
+// generic ABI). Source: arch/*/include/uapi/asm/fcntl.h.
+struct FlagValues {
+  uint32_t o_directory;
+  uint32_t o_nofollow;
+  uint32_t o_direct;
+  uint32_t o_largefile;
+  uint32_t map_32bit;  // 0 where absent
+};
+
+// A symbol of the vDSO that gives the time, the CPU number or random bytes, and the syscall that
+// answers it.
+struct VdsoSymbol {
+  std::string_view name;
+  Sys sys;
+};
+
+struct ArchDescription {
+  ArchId id;
+  std::string_view name;  // as `uname -m` says
+  uint32_t audit_arch;    // AUDIT_ARCH_* of <linux/audit.h>
+  uint16_t elf_machine;   // EM_*
+  std::span<const RegisterInfo> registers;
+  // Indices into Registers::words.
+  uint8_t pc, sp, result, syscall;
+  std::array<uint8_t, 6> args;
+  AbiLayout abi;
+  FlagValues flags;
+  std::span<const VdsoSymbol> vdso_symbols;
+  std::string_view syscall_instruction;  // its bytes
+
+  // The number of a syscall, or -1 where this architecture hasn't got it.
+  int NumberOf(Sys sys) const;
+  // The syscall of a number; Sys::kNone for a number without a row.
+  Sys SysOf(int64_t number) const;
+};
+
+const ArchDescription& X86_64Description();
+const ArchDescription& Aarch64Description();
+// Of an archive's architecture byte; null for one that doesn't exist.
+const ArchDescription* DescriptionOf(ArchId id);
+// The one this binary runs on.
+const ArchDescription& HostArch();
+
+// --- The machine half: this host's only
+// -------------------------------------------------------------------------
+
+// Bytes to write at an offset of some image (vDSO, code page).
+struct Patch {
+  uint64_t offset;
+  std::vector<uint8_t> bytes;
+};
+
+// An instruction that traps because the supervisor asked for it, and that the supervisor must
+// answer.
+enum class TrapKind : uint8_t { kNone, kTimestamp, kTimestampAndCpu, kCpuid };
+
+struct TrappedInstruction {
+  TrapKind kind = TrapKind::kNone;
+  uint8_t length = 0;  // bytes
+  uint8_t target = 0;  // word that receives the value, where the instruction names it (aarch64)
+};
+
+struct CpuidResult {
+  uint32_t eax, ebx, ecx, edx;
+};
+
+// Where the parts of the stub page are, as offsets from kStubAddress. The page's code is
+// position-independent and comes from arch/<isa>/stub.S; the layout of its data is stub/layout.h.
+struct StubImage {
+  ByteSpan code;           // fits one page
+  uint64_t batch_entry;    // runs the batch in the data page, then breaks
+  uint64_t batch_break;    // pc reported at the break that ends a batch
+  uint64_t syscall_entry;  // one syscall with the registers as they are, then breaks
+  uint64_t syscall_break;  // pc reported at that break
+};
+
+namespace machine {
+
+// The regsets that together make Registers, NT_PRSTATUS first.
+std::span<const Regset> Regsets();
+// The regset that holds FP and vector state (NT_X86_XSTATE; NT_PRFPREG).
+uint32_t VectorRegset();
+// An upper bound of that regset's size on any CPU, in bytes: the buffer to ask with. (AMX
+// included.)
+size_t MaxVectorBytes();
+
+// At a syscall-entry stop or an exit stop.
+uint64_t SyscallNumber(const Registers& regs);
+uint64_t Argument(const Registers& regs, int index);
+void SetArgument(Registers& regs, int index, uint64_t value);
+int64_t ResultOf(const Registers& regs);
+void SetResult(Registers& regs, int64_t value);
+
+// Makes the registers of a task at any stop safe to continue from elsewhere: the kernel must not
+// apply its syscall-restart rules to them (DESIGN trap 12).
+void ForgetSyscall(Registers& regs);
+// At an entry stop: makes the kernel run no call at all; the result register then holds what
+// SetResult set.
+void SuppressCall(Registers& regs);
+// Turns registers at a syscall *entry* (the call suppressed) into those after it returned `result`:
+// what the hardware's syscall instruction clobbers is set as the kernel would.
+void FinishCall(Registers& regs, int64_t result);
+
+// Results of an interrupted call that the program never sees (-512 ..-516: ERESTARTSYS and its kin,
+// Linux include/linux/errno.h). On architectures whose kernel rewinds before the stop this is
+// always false.
+bool IsRestart(int64_t result);
+
+// True if `entry` is the re-entry of the call whose registers at its first entry were `first`: the
+// kernel restarted it, possibly as restart_syscall.
+bool IsReentryOf(const Registers& first, const Registers& entry);
+
+// Registers that compare equal in record and replay: ignored words zeroed, flag bits of the
+// debugger's own cleared.
+Registers Comparable(const Registers& regs);
+
+// The stack below sp that a signal frame leaves alone (the red zone), in bytes.
+uint64_t RedZone();
+// An upper bound of what the kernel pushes for a signal frame, given the vector state's size.
+uint64_t MaxSignalFrame(size_t vector_bytes);
+
+// Decodes the instruction at pc (up to 16 bytes of it) as one that traps.
+TrappedInstruction DecodeTrap(ByteSpan code);
+// What the CPU itself answers.
+uint64_t ReadTimestamp();
+CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf);
+// The leaf and subleaf that a trapped cpuid asks for.
+std::pair<uint32_t, uint32_t> CpuidQuestion(const Registers& regs);
+// Finish the instruction: set its result registers and step over it.
+void AnswerTimestamp(Registers& regs, const TrappedInstruction& insn, uint64_t value, uint32_t cpu);
+void AnswerCpuid(Registers& regs, const TrappedInstruction& insn, const CpuidResult& value);
+
+// What to write over the vDSO so that each of its time functions makes the plain syscall. `elf` is
+// the vDSO's image. Fails, naming the symbol, if an exported time function can't be patched inside
+// its own bytes. A symbol that isn't there is no error. Functions that could be served without a
+// call but have no plain syscall (vDSO getrandom) are patched to answer ENOSYS.
+Result<std::vector<Patch>> VdsoPatches(ByteSpan elf);
+
+StubImage Stub();
+
+// Single-step or breakpoint traps report the pc this far past the break instruction.
+inline constexpr size_t kMaxBreakpointBytes = 4;
+ByteSpan BreakpointInstruction();
+
+// Whether the trace's CPU needs are met by this CPU: names of features, for `info` and for
+// refusals.
+struct CpuFeature {
+  std::string_view name;
+  bool present;
+};
+std::vector<CpuFeature> CpuFeatures();
+// A one-line name of the CPU.
+std::string CpuModel();
+
+}  // namespace machine
+}  // namespace retake
+
+#endif  // RETAKE_ARCH_ARCH_H_
