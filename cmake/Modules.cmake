@@ -18,6 +18,9 @@ function(retake_module name dir)
     set(scope INTERFACE)
   endif()
   target_link_libraries(retake_${name} ${scope} retake_options Threads::Threads)
+  if(name STREQUAL "stub")
+    retake_embed_husk()
+  endif()
   foreach(dependency ${ARG_DEPENDS})
     target_link_libraries(retake_${name} ${scope} retake_${dependency})
   endforeach()
@@ -28,4 +31,20 @@ function(retake_module name dir)
       target_link_libraries(retake_${name} ${scope} ${library})
     endif()
   endforeach()
+endfunction()
+
+# Links the husk, a static program without libc, for the target architecture and embeds the file into retake_stub. Its
+# address lies below the stub page (src/stub/layout.h), clear of it for every page size.
+function(retake_embed_husk)
+  set(husk ${PROJECT_BINARY_DIR}/husk)
+  set(source ${PROJECT_SOURCE_DIR}/arch/${RETAKE_ARCH}/husk.S)
+  add_custom_command(
+    OUTPUT ${husk}
+    COMMAND ${CMAKE_CXX_COMPILER} -nostdlib -static -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code
+            -Wl,-z,noexecstack -Wl,-Ttext-segment=0x60000000 -o ${husk} ${source}
+    DEPENDS ${source}
+    COMMENT "Linking the husk"
+    VERBATIM)
+  target_compile_definitions(retake_stub PRIVATE RETAKE_HUSK_FILE="${husk}")
+  set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/stub/husk.cc APPEND PROPERTY OBJECT_DEPENDS ${husk})
 endfunction()

@@ -1,0 +1,174 @@
+// What this CPU is, asked of the CPU itself by cpuid and xgetbv (Intel SDM volume 2A, CPUID): the
+// features that decide what glibc, ld.so and ifuncs choose, and how the vector state is laid out.
+#include <cstring>
+
+#include "arch/arch.h"
+
+namespace retake::machine {
+namespace {
+
+enum Output : uint8_t { kEax, kEbx, kEcx, kEdx };
+
+struct FeatureBit {
+  std::string_view name;
+  uint32_t leaf;
+  uint32_t subleaf;
+  Output output;
+  uint8_t bit;
+  uint32_t xcr0;  // state components the kernel must have enabled for it to be usable
+};
+
+constexpr uint32_t kAvxState = 0x6;           // SSE, AVX
+constexpr uint32_t kAvx512State = 0xe6;       // and opmask, ZMM_Hi256, Hi16_ZMM
+constexpr uint32_t kAmxState = 0x60000;       // XTILECFG, XTILEDATA
+constexpr uint32_t kApxState = 0x80000;       // extended GPRs
+constexpr uint32_t kProtectionState = 0x200;  // PKRU
+
+constexpr FeatureBit kFeatures[] = {
+    {"sse3", 1, 0, kEcx, 0, 0},
+    {"pclmulqdq", 1, 0, kEcx, 1, 0},
+    {"ssse3", 1, 0, kEcx, 9, 0},
+    {"fma", 1, 0, kEcx, 12, kAvxState},
+    {"cmpxchg16b", 1, 0, kEcx, 13, 0},
+    {"sse4_1", 1, 0, kEcx, 19, 0},
+    {"sse4_2", 1, 0, kEcx, 20, 0},
+    {"movbe", 1, 0, kEcx, 22, 0},
+    {"popcnt", 1, 0, kEcx, 23, 0},
+    {"aes", 1, 0, kEcx, 25, 0},
+    {"xsave", 1, 0, kEcx, 26, 0},
+    {"osxsave", 1, 0, kEcx, 27, 0},
+    {"avx", 1, 0, kEcx, 28, kAvxState},
+    {"f16c", 1, 0, kEcx, 29, kAvxState},
+    {"rdrand", 1, 0, kEcx, 30, 0},
+    {"fsgsbase", 7, 0, kEbx, 0, 0},
+    {"bmi1", 7, 0, kEbx, 3, 0},
+    {"hle", 7, 0, kEbx, 4, 0},
+    {"avx2", 7, 0, kEbx, 5, kAvxState},
+    {"bmi2", 7, 0, kEbx, 8, 0},
+    {"erms", 7, 0, kEbx, 9, 0},
+    {"rtm", 7, 0, kEbx, 11, 0},
+    {"avx512f", 7, 0, kEbx, 16, kAvx512State},
+    {"avx512dq", 7, 0, kEbx, 17, kAvx512State},
+    {"rdseed", 7, 0, kEbx, 18, 0},
+    {"adx", 7, 0, kEbx, 19, 0},
+    {"avx512ifma", 7, 0, kEbx, 21, kAvx512State},
+    {"clflushopt", 7, 0, kEbx, 23, 0},
+    {"clwb", 7, 0, kEbx, 24, 0},
+    {"avx512cd", 7, 0, kEbx, 28, kAvx512State},
+    {"sha", 7, 0, kEbx, 29, 0},
+    {"avx512bw", 7, 0, kEbx, 30, kAvx512State},
+    {"avx512vl", 7, 0, kEbx, 31, kAvx512State},
+    {"avx512vbmi", 7, 0, kEcx, 1, kAvx512State},
+    {"pku", 7, 0, kEcx, 3, kProtectionState},
+    {"ospke", 7, 0, kEcx, 4, kProtectionState},
+    {"waitpkg", 7, 0, kEcx, 5, 0},
+    {"avx512vbmi2", 7, 0, kEcx, 6, kAvx512State},
+    {"shstk", 7, 0, kEcx, 7, 0},
+    {"gfni", 7, 0, kEcx, 8, 0},
+    {"vaes", 7, 0, kEcx, 9, kAvxState},
+    {"vpclmulqdq", 7, 0, kEcx, 10, kAvxState},
+    {"avx512vnni", 7, 0, kEcx, 11, kAvx512State},
+    {"avx512bitalg", 7, 0, kEcx, 12, kAvx512State},
+    {"avx512vpopcntdq", 7, 0, kEcx, 14, kAvx512State},
+    {"rdpid", 7, 0, kEcx, 22, 0},
+    {"cldemote", 7, 0, kEcx, 25, 0},
+    {"movdiri", 7, 0, kEcx, 27, 0},
+    {"movdir64b", 7, 0, kEcx, 28, 0},
+    {"fsrm", 7, 0, kEdx, 4, 0},
+    {"avx512vp2intersect", 7, 0, kEdx, 8, kAvx512State},
+    {"serialize", 7, 0, kEdx, 14, 0},
+    {"tsxldtrk", 7, 0, kEdx, 16, 0},
+    {"ibt", 7, 0, kEdx, 20, 0},
+    {"amx_bf16", 7, 0, kEdx, 22, kAmxState},
+    {"avx512fp16", 7, 0, kEdx, 23, kAvx512State},
+    {"amx_tile", 7, 0, kEdx, 24, kAmxState},
+    {"amx_int8", 7, 0, kEdx, 25, kAmxState},
+    {"avx_vnni", 7, 1, kEax, 4, kAvxState},
+    {"avx512bf16", 7, 1, kEax, 5, kAvx512State},
+    {"fzrm", 7, 1, kEax, 10, 0},
+    {"fsrs", 7, 1, kEax, 11, 0},
+    {"fsrc", 7, 1, kEax, 12, 0},
+    {"amx_fp16", 7, 1, kEax, 21, kAmxState},
+    {"avx_ifma", 7, 1, kEax, 23, kAvxState},
+    {"avx_vnni_int8", 7, 1, kEdx, 4, kAvxState},
+    {"avx_ne_convert", 7, 1, kEdx, 5, kAvxState},
+    {"avx10", 7, 1, kEdx, 19, kAvx512State},
+    {"apx_f", 7, 1, kEdx, 21, kApxState},
+    {"xsaveopt", 0xd, 1, kEax, 0, 0},
+    {"xsavec", 0xd, 1, kEax, 1, 0},
+    {"xgetbv_ecx_1", 0xd, 1, kEax, 2, 0},
+    {"xsaves", 0xd, 1, kEax, 3, 0},
+    {"xfd", 0xd, 1, kEax, 4, 0},
+    {"lahf", 0x80000001, 0, kEcx, 0, 0},
+    {"lzcnt", 0x80000001, 0, kEcx, 5, 0},
+    {"sse4a", 0x80000001, 0, kEcx, 6, 0},
+    {"prefetchw", 0x80000001, 0, kEcx, 8, 0},
+    {"xop", 0x80000001, 0, kEcx, 11, kAvxState},
+    {"fma4", 0x80000001, 0, kEcx, 16, kAvxState},
+    {"tbm", 0x80000001, 0, kEcx, 21, 0},
+    {"rdtscp", 0x80000001, 0, kEdx, 27, 0},
+    {"clzero", 0x80000008, 0, kEbx, 0, 0},
+};
+
+// A leaf above the highest answers with the data of another: it must not be asked.
+bool HasLeaf(uint32_t leaf) { return leaf <= ReadCpuid(leaf & 0x80000000, 0).eax; }
+
+uint32_t Read(const FeatureBit& feature) {
+  if (!HasLeaf(feature.leaf)) return 0;
+  if (feature.leaf == 7 && feature.subleaf > ReadCpuid(7, 0).eax) return 0;
+  CpuidResult result = ReadCpuid(feature.leaf, feature.subleaf);
+  const uint32_t outputs[] = {result.eax, result.ebx, result.ecx, result.edx};
+  return outputs[feature.output];
+}
+
+uint32_t ReadXcr0() {
+  constexpr uint32_t kOsxsave = 1 << 27;
+  if ((ReadCpuid(1, 0).ecx & kOsxsave) == 0) return 0;
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+}  // namespace
+
+uint64_t ReadTimestamp() {
+  uint32_t low, high;
+  asm volatile("rdtsc" : "=a"(low), "=d"(high));
+  return static_cast<uint64_t>(high) << 32 | low;
+}
+
+CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf) {
+  CpuidResult result;
+  asm volatile("cpuid"
+               : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
+               : "a"(leaf), "c"(subleaf));
+  return result;
+}
+
+std::vector<CpuFeature> CpuFeatures() {
+  uint32_t xcr0 = ReadXcr0();
+  std::vector<CpuFeature> features;
+  for (const FeatureBit& feature : kFeatures) {
+    bool usable = (xcr0 & feature.xcr0) == feature.xcr0;
+    features.push_back({feature.name, usable && (Read(feature) >> feature.bit & 1) != 0});
+  }
+  return features;
+}
+
+std::string CpuModel() {
+  constexpr uint32_t kFirstBrandLeaf = 0x80000002;
+  constexpr uint32_t kLastBrandLeaf = 0x80000004;
+  if (!HasLeaf(kLastBrandLeaf)) return "x86_64";
+  char brand[3 * sizeof(CpuidResult) + 1] = {};
+  for (uint32_t leaf = kFirstBrandLeaf; leaf <= kLastBrandLeaf; ++leaf) {
+    CpuidResult part = ReadCpuid(leaf, 0);
+    memcpy(brand + (leaf - kFirstBrandLeaf) * sizeof part, &part, sizeof part);
+  }
+  std::string_view text = brand;
+  size_t first = text.find_first_not_of(' ');
+  if (first == std::string_view::npos) return "x86_64";
+  size_t last = text.find_last_not_of(' ');
+  return std::string(text.substr(first, last - first + 1));
+}
+
+}  // namespace retake::machine
