@@ -183,6 +183,13 @@ void SuppressCall(Registers& regs);
 // what the hardware's syscall instruction clobbers is set as the kernel would.
 void FinishCall(Registers& regs, int64_t result);
 
+// At a stop in user code (or one made so by ForgetSyscall): makes the registers such that executing
+// the syscall instruction makes this call.
+void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]);
+// Turns registers at a syscall entry (the call suppressed) into those just before its syscall
+// instruction, so that the task makes the call again when it goes on.
+void RewindToCall(Registers& regs);
+
 // Results of an interrupted call that the program never sees (-512 ..-516: ERESTARTSYS and its kin,
 // Linux include/linux/errno.h). On architectures whose kernel rewinds before the stop this is
 // always false.
@@ -203,6 +210,23 @@ uint64_t MaxSignalFrame(size_t vector_bytes);
 
 // Decodes the instruction at pc (up to 16 bytes of it) as one that traps.
 TrappedInstruction DecodeTrap(ByteSpan code);
+// A call that a task makes for itself to have instructions trap.
+struct TrapSwitch {
+  Sys sys;
+  uint64_t args[2];
+};
+// Makes the time-stamp counter trap; nullopt where no kernel can. Inherited by fork; whether exec
+// keeps it differs.
+std::optional<TrapSwitch> TimestampTrap();
+bool TimestampTrapSurvivesExec();
+// Makes cpuid trap (on) or run free; nullopt where there is no such instruction. Inherited by fork,
+// cleared by exec. May be refused (ENODEV) by the CPU.
+std::optional<TrapSwitch> CpuidTrap(bool on);
+// What a program is told instead of the CPU's own answer: instructions that nothing can trap
+// (random numbers, the CPU number) are hidden; with `portable`, whatever is beyond a baseline CPU
+// is too.
+CpuidResult MaskCpuid(uint32_t leaf, uint32_t subleaf, CpuidResult value, bool portable);
+
 // What the CPU itself answers.
 uint64_t ReadTimestamp();
 CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf);

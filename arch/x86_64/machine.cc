@@ -101,6 +101,18 @@ void FinishCall(Registers& regs, int64_t result) {
   regs.words[kOrigRax] = kNoSyscall;
 }
 
+void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]) {
+  regs.words[kRax] = number;
+  regs.words[kOrigRax] = kNoSyscall;
+  for (int i = 0; i < 6; ++i) SetArgument(regs, i, args[i]);
+}
+
+void RewindToCall(Registers& regs) {
+  regs.words[kRax] = regs.words[kOrigRax];
+  regs.words[kRip] -= X86_64Description().syscall_instruction.size();
+  regs.words[kOrigRax] = kNoSyscall;
+}
+
 bool IsRestart(int64_t result) { return result <= kFirstRestart && result >= kLastRestart; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {

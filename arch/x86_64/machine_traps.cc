@@ -1,0 +1,60 @@
+// How x86_64 makes instructions trap, and what a program that asks cpuid is told.
+//
+// PR_SET_TSC makes rdtsc fault; it is a flag of the thread that fork and exec keep. ARCH_SET_CPUID
+// makes cpuid fault where the CPU can (Intel since Ivy Bridge, AMD since Zen 4); fork keeps it,
+// exec clears it. Nothing can make rdrand, rdseed, rdpid, tpause or a transaction's abort trap, so
+// cpuid hides them.
+#include <sys/prctl.h>
+
+#include "arch/arch.h"
+#include "arch/x86_64/layout.h"
+
+namespace retake::machine {
+namespace {
+
+using namespace x86_64;
+
+// <asm/prctl.h>
+constexpr uint64_t kArchSetCpuid = 0x1012;
+
+constexpr uint32_t Bit(int bit) { return uint32_t{1} << bit; }
+
+// Leaf 1, ecx.
+constexpr uint32_t kRdrand = Bit(30);
+// What x86-64-v2 lacks or doesn't promise: pclmul, monitor, fma, pcid, movbe, aes, xsave, osxsave,
+// avx, f16c.
+constexpr uint32_t kBeyondV2 =
+    Bit(1) | Bit(3) | Bit(12) | Bit(17) | Bit(22) | Bit(25) | Bit(26) | Bit(27) | Bit(28) | Bit(29);
+// Leaf 7, subleaf 0.
+constexpr uint32_t kHle = Bit(4), kRtm = Bit(11), kRdseed = Bit(18);  // ebx
+constexpr uint32_t kWaitpkg = Bit(5), kRdpid = Bit(22);               // ecx
+constexpr uint32_t kTsxldtrk = Bit(16);                               // edx
+
+}  // namespace
+
+std::optional<TrapSwitch> TimestampTrap() {
+  return TrapSwitch{Sys::prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}};
+}
+
+bool TimestampTrapSurvivesExec() { return true; }
+
+std::optional<TrapSwitch> CpuidTrap(bool on) {
+  return TrapSwitch{Sys::arch_prctl, {kArchSetCpuid, on ? 0U : 1U}};
+}
+
+CpuidResult MaskCpuid(uint32_t leaf, uint32_t subleaf, CpuidResult value, bool portable) {
+  if (leaf == 1) value.ecx &= ~kRdrand;
+  if (leaf == 7 && subleaf == 0) {
+    value.ebx &= ~(kHle | kRtm | kRdseed);
+    value.ecx &= ~(kWaitpkg | kRdpid);
+    value.edx &= ~kTsxldtrk;
+  }
+  if (!portable) return value;
+  if (leaf == 1) value.ecx &= ~kBeyondV2;
+  // Extended features, vector state, tiles: none.
+  if (leaf == 7 || leaf == 0xd || leaf == 0x19 || (leaf >= 0x1c && leaf <= 0x24 && leaf != 0x1f))
+    return {};
+  return value;
+}
+
+}  // namespace retake::machine

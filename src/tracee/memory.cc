@@ -1,0 +1,100 @@
+#include "tracee/memory.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/features.h"
+
+namespace retake {
+
+Result<TaskMemory> TaskMemory::Open(pid_t pid) {
+  Fd mem(open(fmt::format("/proc/{}/mem", pid).c_str(), O_RDWR | O_CLOEXEC));
+  if (!mem) {
+    int code = errno;
+    return Error(code, "can't open the program's memory", pid);
+  }
+  return TaskMemory(pid, std::move(mem));
+}
+
+size_t TaskMemory::ReadSome(uint64_t address, void* buffer, size_t size) const {
+  if (size == 0) return 0;
+  if (MayUse(Feature::kProcessVm)) {
+    iovec local{buffer, size};
+    iovec remote{reinterpret_cast<void*>(address), size};
+    ssize_t got = process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+    if (got == static_cast<ssize_t>(size)) return size;
+  }
+  // Page protections don't bind /proc/PID/mem; a partial read ends at the first page that isn't
+  // there.
+  size_t done = 0;
+  while (done < size) {
+    ssize_t got = pread(mem_.get(), static_cast<char*>(buffer) + done, size - done,
+                        static_cast<off_t>(address + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+void TaskMemory::Gather(std::span<Piece> pieces) const {
+  constexpr size_t kMost = 64;
+  std::array<iovec, kMost> local;
+  std::array<iovec, kMost> remote;
+  while (!pieces.empty()) {
+    size_t count = std::min(pieces.size(), kMost);
+    size_t total = 0;
+    for (size_t i = 0; i < count; ++i) {
+      local[i] = {pieces[i].buffer.data(), pieces[i].buffer.size()};
+      remote[i] = {reinterpret_cast<void*>(pieces[i].address), pieces[i].buffer.size()};
+      total += pieces[i].buffer.size();
+    }
+    ssize_t got = -1;
+    if (MayUse(Feature::kProcessVm) && total > 0) {
+      got = process_vm_readv(pid_, local.data(), count, remote.data(), count, 0);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      pieces[i].got =
+          got == static_cast<ssize_t>(total)
+              ? pieces[i].buffer.size()
+              : ReadSome(pieces[i].address, pieces[i].buffer.data(), pieces[i].buffer.size());
+    }
+    pieces = pieces.subspan(count);
+  }
+}
+
+Status TaskMemory::Write(uint64_t address, ByteSpan bytes) const {
+  if (bytes.empty()) return {};
+  if (MayUse(Feature::kProcessVm)) {
+    iovec local{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+    iovec remote{reinterpret_cast<void*>(address), bytes.size()};
+    ssize_t put = process_vm_writev(pid_, &local, 1, &remote, 1, 0);
+    if (put == static_cast<ssize_t>(bytes.size())) return {};
+    if (put < 0 && errno == ESRCH) return Error(ESRCH, "can't write the program's memory", pid_);
+  }
+  return ForceWrite(address, bytes);
+}
+
+Status TaskMemory::ForceWrite(uint64_t address, ByteSpan bytes) const {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    ssize_t put = pwrite(mem_.get(), bytes.data() + done, bytes.size() - done,
+                         static_cast<off_t>(address + done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) {
+      int code = put == 0 ? ESRCH : errno;
+      return Error(code,
+                   fmt::format("can't write {} bytes of the program's memory at {:#x}",
+                               bytes.size() - done, address + done),
+                   pid_);
+    }
+    done += static_cast<size_t>(put);
+  }
+  return {};
+}
+
+}  // namespace retake

@@ -1,0 +1,53 @@
+// TaskMemory: another process's memory. Reads and writes go through process_vm_readv/writev, which
+// need no descriptor and take many ranges at once; what page protections forbid, and machines where
+// those calls are refused, go through /proc/PID/mem, opened once per address space (at exec: after
+// PR_SET_DUMPABLE 0 it could no longer be opened).
+#ifndef RETAKE_TRACEE_MEMORY_H_
+#define RETAKE_TRACEE_MEMORY_H_
+
+#include <sys/types.h>
+
+#include <span>
+
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "base/readable_memory.h"
+#include "base/result.h"
+
+namespace retake {
+
+class TaskMemory : public ReadableMemory {
+ public:
+  static Result<TaskMemory> Open(pid_t pid);
+
+  size_t ReadSome(uint64_t address, void* buffer, size_t size) const override;
+
+  // One piece of a gathered read: `got` is set to how much could be read.
+  struct Piece {
+    uint64_t address;
+    std::span<uint8_t> buffer;
+    size_t got = 0;
+  };
+  // Reads many pieces with as few calls as possible.
+  void Gather(std::span<Piece> pieces) const;
+
+  // Writes, where page protections allow it.
+  Status Write(uint64_t address, ByteSpan bytes) const;
+  // Writes whatever the protections say (text, read-only data). Some kernels refuse
+  // (PROC_MEM_NO_FORCE).
+  Status ForceWrite(uint64_t address, ByteSpan bytes) const;
+
+  // The same memory seen through another task of the process (process_vm_* needs a living one).
+  void set_pid(pid_t pid) { pid_ = pid; }
+  pid_t pid() const { return pid_; }
+
+ private:
+  TaskMemory(pid_t pid, Fd mem) : pid_(pid), mem_(std::move(mem)) {}
+
+  pid_t pid_;
+  Fd mem_;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_TRACEE_MEMORY_H_

@@ -1,0 +1,207 @@
+#include "tracee/ptrace.h"
+
+#include <elf.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+// Older headers lack these; values from <linux/ptrace.h> (both are ABI since 2.6 and 3.11).
+#ifndef PTRACE_SYSEMU
+#define PTRACE_SYSEMU 31
+#endif
+
+namespace retake::ptracer {
+namespace {
+
+// glibc types ptrace's request as an enum on one architecture and an int elsewhere.
+template <typename A, typename D>
+long Raw(int request, pid_t pid, A address, D data) {
+  return ::ptrace(static_cast<__ptrace_request>(request), pid, address, data);
+}
+
+Error Failed(pid_t pid, const char* what) {
+  int code = errno;
+  return Error(code, what, pid);
+}
+
+int RequestOf(ResumeKind kind) {
+  switch (kind) {
+    case ResumeKind::kContinue:
+      return PTRACE_CONT;
+    case ResumeKind::kToSyscall:
+      return PTRACE_SYSCALL;
+    case ResumeKind::kEmulate:
+      return PTRACE_SYSEMU;
+    case ResumeKind::kStep:
+      return PTRACE_SINGLESTEP;
+    case ResumeKind::kListen:
+      return PTRACE_LISTEN;
+  }
+  return PTRACE_CONT;
+}
+
+int64_t NowMilliseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+Status Seize(pid_t pid, uint64_t options) {
+  if (Raw(PTRACE_SEIZE, pid, nullptr, options) != 0) return Failed(pid, "can't trace the program");
+  return {};
+}
+
+Status SetOptions(pid_t pid, uint64_t options) {
+  if (Raw(PTRACE_SETOPTIONS, pid, nullptr, options) != 0) {
+    return Failed(pid, "can't set trace options");
+  }
+  return {};
+}
+
+Status Interrupt(pid_t pid) {
+  if (Raw(PTRACE_INTERRUPT, pid, nullptr, nullptr) != 0) return Failed(pid, "can't interrupt");
+  return {};
+}
+
+Status Detach(pid_t pid) {
+  if (Raw(PTRACE_DETACH, pid, nullptr, nullptr) != 0) return Failed(pid, "can't detach");
+  return {};
+}
+
+Status Resume(pid_t pid, ResumeKind kind, int signal) {
+  if (Raw(RequestOf(kind), pid, nullptr, static_cast<long>(signal)) != 0) {
+    return Failed(pid, "can't resume");
+  }
+  return {};
+}
+
+Status GetRegisters(pid_t pid, Registers& registers) {
+  for (const Regset& set : machine::Regsets()) {
+    iovec buffer{&registers.words[set.first_word], set.bytes};
+    if (Raw(PTRACE_GETREGSET, pid, static_cast<long>(set.note_type), &buffer) != 0) {
+      if (errno != ESRCH && set.optional) {
+        memset(&registers.words[set.first_word], 0, set.bytes);
+        continue;
+      }
+      return Failed(pid, "can't read registers");
+    }
+  }
+  return {};
+}
+
+Status SetRegisters(pid_t pid, const Registers& registers) {
+  for (const Regset& set : machine::Regsets()) {
+    iovec buffer{const_cast<uint64_t*>(&registers.words[set.first_word]), set.bytes};
+    if (Raw(PTRACE_SETREGSET, pid, static_cast<long>(set.note_type), &buffer) != 0) {
+      if (errno != ESRCH && set.optional) continue;
+      return Failed(pid, "can't write registers");
+    }
+  }
+  return {};
+}
+
+Status GetVector(pid_t pid, std::vector<uint8_t>& state) {
+  state.resize(machine::MaxVectorBytes());
+  iovec buffer{state.data(), state.size()};
+  if (Raw(PTRACE_GETREGSET, pid, static_cast<long>(machine::VectorRegset()), &buffer) != 0) {
+    return Failed(pid, "can't read vector registers");
+  }
+  state.resize(buffer.iov_len);
+  return {};
+}
+
+Status SetVector(pid_t pid, ByteSpan state) {
+  iovec buffer{const_cast<uint8_t*>(state.data()), state.size()};
+  if (Raw(PTRACE_SETREGSET, pid, static_cast<long>(machine::VectorRegset()), &buffer) != 0) {
+    return Failed(pid, "can't write vector registers");
+  }
+  return {};
+}
+
+Result<uint64_t> EventMessage(pid_t pid) {
+  unsigned long message = 0;
+  if (Raw(PTRACE_GETEVENTMSG, pid, nullptr, &message) != 0) {
+    return Failed(pid, "can't read the ptrace event");
+  }
+  return uint64_t{message};
+}
+
+Status GetSiginfo(pid_t pid, siginfo_t& info) {
+  if (Raw(PTRACE_GETSIGINFO, pid, nullptr, &info) != 0) return Failed(pid, "can't read a signal");
+  return {};
+}
+
+Status SetSiginfo(pid_t pid, const siginfo_t& info) {
+  if (Raw(PTRACE_SETSIGINFO, pid, nullptr, &info) != 0) return Failed(pid, "can't change a signal");
+  return {};
+}
+
+Result<uint64_t> GetSigmask(pid_t pid) {
+  uint64_t mask = 0;
+  if (Raw(PTRACE_GETSIGMASK, pid, sizeof mask, &mask) != 0) {
+    return Failed(pid, "can't read the signal mask");
+  }
+  return mask;
+}
+
+Status SetSigmask(pid_t pid, uint64_t mask) {
+  if (Raw(PTRACE_SETSIGMASK, pid, sizeof mask, &mask) != 0) {
+    return Failed(pid, "can't set the signal mask");
+  }
+  return {};
+}
+
+Result<std::optional<Stop>> WaitAny() {
+  int status = 0;
+  pid_t pid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+  if (pid > 0) return std::optional(Stop{pid, WaitStatus(status)});
+  if (errno == EINTR) return std::optional<Stop>();
+  return ErrnoError("can't wait for the program");
+}
+
+Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds) {
+  int64_t deadline = milliseconds > 0 ? NowMilliseconds() + milliseconds : 0;
+  // With a bound: poll, at first without sleeping, since most waits end within microseconds.
+  for (int round = 0;; ++round) {
+    int status = 0;
+    pid_t got = waitpid(pid, &status, __WALL | (milliseconds < 0 ? 0 : WNOHANG));
+    if (got == pid) return std::optional(WaitStatus(status));
+    if (got < 0 && errno != EINTR) {
+      int code = errno;
+      return Error(code == ECHILD ? ESRCH : code, "can't wait for the program", pid);
+    }
+    if (milliseconds == 0) return std::optional<WaitStatus>();
+    if (milliseconds > 0) {
+      if (NowMilliseconds() >= deadline) return std::optional<WaitStatus>();
+      timespec nap{0, std::min(1000L * (round + 1), 1'000'000L)};
+      nanosleep(&nap, nullptr);
+    }
+  }
+}
+
+Result<WaitStatus> PeekExit(pid_t pid, int milliseconds) {
+  int64_t deadline = NowMilliseconds() + milliseconds;
+  for (int round = 0;; ++round) {
+    siginfo_t info{};
+    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 &&
+        errno != EINTR) {
+      return Failed(pid, "can't wait for the program's end");
+    }
+    if (info.si_pid == pid) {
+      if (info.si_code == CLD_EXITED) return WaitStatus((info.si_status & 0xff) << 8);
+      return WaitStatus(info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0));
+    }
+    if (NowMilliseconds() >= deadline) {
+      return Error(ETIMEDOUT, "the program doesn't end after its last call", pid);
+    }
+    timespec nap{0, std::min(1000L * (round + 1), 1'000'000L)};
+    nanosleep(&nap, nullptr);
+  }
+}
+
+}  // namespace retake::ptracer
