@@ -138,8 +138,9 @@ enum class TrapKind : uint8_t { kNone, kTimestamp, kTimestampAndCpu, kCpuid };
 
 struct TrappedInstruction {
   TrapKind kind = TrapKind::kNone;
-  uint8_t length = 0;  // bytes
-  uint8_t target = 0;  // word that receives the value, where the instruction names it (aarch64)
+  uint8_t length = 0;      // bytes
+  uint8_t target = 0;      // word that receives the value, where the instruction names it (aarch64)
+  bool frequency = false;  // asks how fast the timestamp counts, not for its value (aarch64)
 };
 
 struct CpuidResult {
@@ -229,6 +230,8 @@ CpuidResult MaskCpuid(uint32_t leaf, uint32_t subleaf, CpuidResult value, bool p
 
 // What the CPU itself answers.
 uint64_t ReadTimestamp();
+// What the CPU would answer to this very instruction (a timestamp, or its frequency).
+uint64_t ReadTimestamp(const TrappedInstruction& insn);
 CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf);
 // The leaf and subleaf that a trapped cpuid asks for.
 std::pair<uint32_t, uint32_t> CpuidQuestion(const Registers& regs);

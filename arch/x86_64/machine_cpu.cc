@@ -137,6 +137,8 @@ uint64_t ReadTimestamp() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
+uint64_t ReadTimestamp(const TrappedInstruction&) { return ReadTimestamp(); }
+
 CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf) {
   CpuidResult result;
   asm volatile("cpuid"

@@ -1,0 +1,135 @@
+// The machine half of aarch64: register accessors, restart rules, trapping instructions,
+// breakpoints. Pure functions; arch/aarch64/layout.h says what shapes them.
+#include "arch/aarch64/layout.h"
+#include "arch/arch.h"
+
+namespace retake {
+
+const ArchDescription& HostArch() { return Aarch64Description(); }
+
+namespace machine {
+namespace {
+
+using namespace aarch64;
+
+// <linux/elf.h>
+constexpr uint32_t kNtPrstatus = 1;
+constexpr uint32_t kNtPrfpreg = 2;
+constexpr uint32_t kNtArmTls = 0x401;
+constexpr uint32_t kNtArmSystemCall = 0x404;
+
+// A kernel without TPIDR2 fills, and takes, only the first half of NT_ARM_TLS.
+constexpr Regset kRegsets[] = {
+    {kNtPrstatus, kX0, (kPstate + 1) * sizeof(uint64_t), false},
+    {kNtArmTls, kTpidr, 2 * sizeof(uint64_t), false},
+    {kNtArmSystemCall, kSyscallNumber, sizeof(uint32_t), false},
+};
+
+// NT_ARM_SYSTEM_CALL is an int: the word holds its 32 bits.
+constexpr uint64_t kNoSyscall = 0xffffffff;
+
+// PSTATE.SS (<asm/ptrace.h>: DBG_SPSR_SS), the debugger's; and BTYPE, which says how the last
+// branch was made and is gone after any single instruction.
+constexpr uint64_t kSingleStep = uint64_t{1} << 21;
+constexpr uint64_t kBranchType = uint64_t{3} << 10;
+
+constexpr uint8_t kBrk[] = {0x00, 0x00, 0x20, 0xd4};  // brk #0
+
+int64_t NumberAt(const Registers& regs) { return static_cast<int32_t>(regs.words[kSyscallNumber]); }
+
+// mrs Xt, SYSREG with the system register's bits and Xt left out.
+constexpr uint32_t kMrsMask = 0xffffffe0;
+constexpr uint32_t kMrsCntfrq = 0xd53be000;    // CNTFRQ_EL0
+constexpr uint32_t kMrsCntvct = 0xd53be040;    // CNTVCT_EL0
+constexpr uint32_t kMrsCntvctss = 0xd53be0c0;  // CNTVCTSS_EL0
+constexpr uint8_t kZeroRegister = 31;
+
+}  // namespace
+
+std::span<const Regset> Regsets() { return kRegsets; }
+
+uint32_t VectorRegset() { return kNtPrfpreg; }
+
+// struct user_fpsimd_state: 32 registers of 16 bytes, fpsr, fpcr, padding.
+size_t MaxVectorBytes() { return 528; }
+
+uint64_t SyscallNumber(const Registers& regs) { return static_cast<uint64_t>(NumberAt(regs)); }
+
+uint64_t Argument(const Registers& regs, int index) { return regs.words[kX0 + index]; }
+
+void SetArgument(Registers& regs, int index, uint64_t value) { regs.words[kX0 + index] = value; }
+
+int64_t ResultOf(const Registers& regs) { return static_cast<int64_t>(regs.words[kX0]); }
+
+void SetResult(Registers& regs, int64_t value) { regs.words[kX0] = static_cast<uint64_t>(value); }
+
+// The kernel has rewound an interrupted call before the stop, so nothing is pending; the number
+// keeps it from making a call of what it finds after an entry stop.
+void ForgetSyscall(Registers& regs) { regs.words[kSyscallNumber] = kNoSyscall; }
+
+void SuppressCall(Registers& regs) { regs.words[kSyscallNumber] = kNoSyscall; }
+
+// svc clobbers nothing but the result, and pc is past it already.
+void FinishCall(Registers& regs, int64_t result) {
+  regs.words[kX0] = static_cast<uint64_t>(result);
+  regs.words[kSyscallNumber] = kNoSyscall;
+}
+
+bool IsRestart(int64_t) { return false; }
+
+bool IsReentryOf(const Registers& first, const Registers& entry) {
+  int64_t number = NumberAt(entry);
+  bool restarted = number == Aarch64Description().NumberOf(Sys::restart_syscall);
+  if (number != NumberAt(first) && !restarted) return false;
+  Registers a = Comparable(first);
+  Registers b = Comparable(entry);
+  for (Registers* regs : {&a, &b}) {
+    regs->words[kSyscallNumber] = 0;
+    // restart_syscall is asked for in x8 as well; otherwise x8 is as it was.
+    if (restarted) regs->words[kX8] = 0;
+  }
+  return a == b;
+}
+
+Registers Comparable(const Registers& regs) {
+  Registers out = regs;
+  out.words[kPstate] &= ~(kSingleStep | kBranchType);
+  out.words[kSyscallNumber] = static_cast<uint32_t>(regs.words[kSyscallNumber]);
+  if (NumberAt(regs) >= 0) out.words[kX7] = 0;
+  return out;
+}
+
+// The procedure call standard has none.
+uint64_t RedZone() { return 0; }
+
+// arch/arm64/kernel/signal.c: struct rt_sigframe (4,688 bytes with the reserved part of sigcontext)
+// and a frame record; then what overflows into an extra context: SVE at its longest vector (8,768
+// bytes), ZA and ZT (65,616 bytes), and a few small records.
+uint64_t MaxSignalFrame(size_t vector_bytes) { return vector_bytes + 0x14000; }
+
+TrappedInstruction DecodeTrap(ByteSpan code) {
+  uint32_t insn;
+  if (code.size() < sizeof insn) return {};
+  memcpy(&insn, code.data(), sizeof insn);
+  uint32_t reads = insn & kMrsMask;
+  if (reads != kMrsCntvct && reads != kMrsCntvctss && reads != kMrsCntfrq) return {};
+  return {.kind = TrapKind::kTimestamp,
+          .length = sizeof insn,
+          .target = static_cast<uint8_t>(insn & ~kMrsMask),
+          .frequency = reads == kMrsCntfrq};
+}
+
+// No cpuid here: its question and answer are never asked for, as DecodeTrap finds none.
+std::pair<uint32_t, uint32_t> CpuidQuestion(const Registers&) { return {0, 0}; }
+void AnswerCpuid(Registers&, const TrappedInstruction&, const CpuidResult&) {}
+CpuidResult ReadCpuid(uint32_t, uint32_t) { return {}; }
+
+void AnswerTimestamp(Registers& regs, const TrappedInstruction& insn, uint64_t value, uint32_t) {
+  if (insn.target != kZeroRegister) regs.words[kX0 + insn.target] = value;
+  regs.words[kPc] += insn.length;
+}
+
+ByteSpan BreakpointInstruction() { return kBrk; }
+
+}  // namespace machine
+}  // namespace retake

@@ -1,0 +1,37 @@
+# Cross-compiles retake for aarch64 with Debian's g++-aarch64-linux-gnu, against the private sysroot that
+# scripts/aarch64-sysroot DIR makes:
+#
+#   scripts/aarch64-sysroot DIR
+#   AARCH64_DIR=DIR cmake -S . -B build-aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.toolchain.cmake
+#
+# Unit tests then run in user-mode emulation (package qemu-user), which has no ptrace, no seccomp filters and no vDSO;
+# what needs those runs in a virtual machine: -DCMAKE_CROSSCOMPILING_EMULATOR=... replaces the emulator.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+
+if(NOT AARCH64_DIR)
+  set(AARCH64_DIR $ENV{AARCH64_DIR})
+endif()
+if(NOT EXISTS ${AARCH64_DIR}/sysroot/usr)
+  message(FATAL_ERROR "No sysroot in AARCH64_DIR (\"${AARCH64_DIR}\"): run scripts/aarch64-sysroot DIR, then configure "
+                      "with -DAARCH64_DIR=DIR or AARCH64_DIR=DIR in the environment.")
+endif()
+get_filename_component(AARCH64_DIR ${AARCH64_DIR} ABSOLUTE)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES AARCH64_DIR)
+
+set(CMAKE_SYSROOT ${AARCH64_DIR}/sysroot)
+set(CMAKE_FIND_ROOT_PATH ${CMAKE_SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR}
+    ${CMAKE_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${CMAKE_SYSROOT}/usr/share/pkgconfig)
+
+if(NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L ${CMAKE_SYSROOT})
+endif()
