@@ -1,5 +1,5 @@
-// The syscalls that glibc 2.36 has no wrapper for, as retake itself makes them. The one place outside arch/ and the
-// table that names raw syscall numbers.
+// The syscalls that glibc 2.36 has no wrapper for, as retake itself makes them. The one place
+// outside arch/ and the table that names raw syscall numbers.
 #ifndef RETAKE_BASE_SYSCALL_H_
 #define RETAKE_BASE_SYSCALL_H_
 

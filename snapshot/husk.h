@@ -1,0 +1,62 @@
+// Husk: an empty process that a trace's image is rebuilt in.
+//
+// A tiny static program is started, seized, given the stub page, and confined by a seccomp filter
+// to what rebuilding and replaying need: mapping calls, protection keys, a fork, exit; and these
+// from the stub's page only. So replaying a trace that a stranger made can do nothing else. It
+// holds no descriptor but the trace's objects.
+#ifndef RETAKE_SNAPSHOT_HUSK_H_
+#define RETAKE_SNAPSHOT_HUSK_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/fd.h"
+#include "snapshot/image.h"
+#include "stub/layout.h"
+#include "tracee/memory.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+
+class Husk {
+ public:
+  struct Options {
+    std::vector<int> object_fds;  // in the order of the trace's objects; the husk has them under
+                                  // the same numbers
+    uint64_t stack_limit = 0;     // RLIMIT_STACK of the recorded program, bytes
+  };
+  static Result<std::unique_ptr<Husk>> Spawn(const Options& options);
+
+  Husk(const Husk&) = delete;
+  Husk& operator=(const Husk&) = delete;
+  // Kills and reaps the process.
+  ~Husk();
+
+  pid_t pid() const { return pid_; }
+  TaskMemory& memory() { return memory_; }
+
+  // A copy, by a fork in place. The husk is at a stop with `registers`, and is left with others.
+  Result<std::unique_ptr<Husk>> Fork(const Registers& registers);
+
+  // Empties the process and builds the image in it, registers and vector state included.
+  Status Load(const Image& image, std::span<const int> object_fds);
+
+  // Makes mapping calls as they are. Registers are left changed.
+  Status Run(const Registers& registers, std::span<BatchCall> calls);
+
+ private:
+  Husk(pid_t pid, TaskMemory memory) : pid_(pid), memory_(std::move(memory)) {}
+
+  Status Unmap(const Registers& registers);
+  Status Fill(const Image& image);
+
+  pid_t pid_;
+  TaskMemory memory_;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_HUSK_H_

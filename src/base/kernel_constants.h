@@ -1,0 +1,13 @@
+// Kernel constants newer than the oldest headers retake is built with, each with its source. The
+// one place for them.
+#ifndef RETAKE_BASE_KERNEL_CONSTANTS_H_
+#define RETAKE_BASE_KERNEL_CONSTANTS_H_
+
+#include <sched.h>
+
+// include/uapi/linux/sched.h, Linux 5.5: the child's handled signals go back to default.
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+
+#endif  // RETAKE_BASE_KERNEL_CONSTANTS_H_

@@ -1,0 +1,68 @@
+// EventSink: who is told of what enters the traced tasks, and decides about their calls. The
+// recorder is one.
+#ifndef RETAKE_SUPERVISOR_EVENT_SINK_H_
+#define RETAKE_SUPERVISOR_EVENT_SINK_H_
+
+#include <string_view>
+
+#include "base/result.h"
+#include "supervisor/task.h"
+#include "tracee/maps.h"
+#include "tracee/wait_status.h"
+
+namespace retake {
+
+// What becomes of a call at its entry.
+struct CallVerdict {
+  enum class Kind : uint8_t {
+    kRun,     // let the kernel make it, stop at its exit
+    kAnswer,  // don't make it: `result` is its result. The sink has logged it.
+    kFinal,   // let the kernel make it; it doesn't return (exit)
+    kHold,    // not now: ask again when Supervisor::Release() says so
+  };
+  Kind kind = Kind::kRun;
+  int64_t result = 0;
+};
+
+enum class NewTaskKind : uint8_t { kFork, kVfork, kThread };
+
+// How a signal entered a task.
+struct SignalArrival {
+  int signal;
+  bool synchronous;  // the task's own instruction raised it
+  Registers before;
+  Registers after;  // at the handler's first instruction
+};
+
+// Each method runs on the tracer thread with the task stopped. An error that is the task's death
+// (ESRCH) is not passed on as a failure; any other ends the run with its sentence.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+
+  // The first exec, and each that succeeds. The task is at the exit stop of its exec call, with
+  // `registers`; `mappings` are the new image's before the stub was added; the stub is there, the
+  // vDSO patched, traps armed.
+  virtual Status OnExec(Task& task, const Registers& registers,
+                        const std::vector<Mapping>& mappings) = 0;
+  virtual Result<CallVerdict> OnCallEntry(Task& task, uint16_t filter_data) = 0;
+  // The call of task.entry returned; `exit` are the registers after it, which may be changed. A
+  // result that is a restart (machine::IsRestart) means that a signal handler runs before the call
+  // is made again.
+  virtual Status OnCallExit(Task& task, Registers& exit) = 0;
+  // The kernel interrupted the call and will restart it by itself: nothing to log, but it may have
+  // written.
+  virtual Status OnCallInterrupted(Task& task, const Registers& exit) = 0;
+  // The task is at the entry of a call, but a held signal will be handled first.
+  virtual Status OnCallEntered(Task& task) = 0;
+  virtual Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) = 0;
+  virtual Status OnSignal(Task& task, const SignalArrival& arrival) = 0;
+  // A trapped instruction was answered.
+  virtual Status OnTrap(Task& task, TrapKind kind, const Registers& before,
+                        const Registers& after) = 0;
+  virtual Status OnGone(Task& task, WaitStatus status) = 0;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SUPERVISOR_EVENT_SINK_H_

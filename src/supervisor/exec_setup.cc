@@ -1,0 +1,157 @@
+#include "supervisor/exec_setup.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fd.h"
+#include "base/features.h"
+#include "stub/layout.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+namespace {
+
+Status PatchVdso(pid_t pid, TaskMemory& memory, const Registers& registers, const Mapping& vdso) {
+  // The same kernel gives every process the same vDSO: its patches are computed once.
+  static std::vector<uint8_t> known_image;
+  static std::vector<Patch> known_patches;
+  if (vdso.size() > 1 << 20) return Error(0, "the vDSO is larger than a megabyte", pid);
+  std::vector<uint8_t> image(vdso.size());
+  if (!memory.Read(vdso.start, image.data(), image.size()))
+    return Error(0, "can't read the vDSO", pid);
+  if (image != known_image) {
+    known_patches = TRY(machine::VdsoPatches(image));
+    known_image = std::move(image);
+  }
+  bool forced = true;
+  for (const Patch& patch : known_patches) {
+    forced = forced && memory.ForceWrite(vdso.start + patch.offset, patch.bytes).ok();
+  }
+  if (forced) return {};
+  // A kernel that lets no tracer write to read-only pages: make them writable for a moment.
+  RemoteCalls calls(pid, memory, registers);
+  uint64_t result =
+      TRY(calls.Call(MakeCall(Sys::mprotect, vdso.start, vdso.size(), PROT_READ | PROT_WRITE)));
+  if (result != 0) return Error(static_cast<int>(-result), "can't make the vDSO writable", pid);
+  for (const Patch& patch : known_patches)
+    TRY(memory.Write(vdso.start + patch.offset, patch.bytes));
+  result = TRY(calls.Call(MakeCall(Sys::mprotect, vdso.start, vdso.size(), PROT_READ | PROT_EXEC)));
+  if (result != 0)
+    return Error(static_cast<int>(-result), "can't make the vDSO executable again", pid);
+  return {};
+}
+
+}  // namespace
+
+Status CheckProgram(pid_t pid, std::span<const Mapping> mappings) {
+  // Opening needs read permission, which executing doesn't.
+  Fd exe(open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!exe) {
+    int code = errno;
+    return Error(code, "the program may be executed but not read, so it can't be recorded", pid);
+  }
+  Elf64_Ehdr header{};
+  ssize_t got = pread(exe.get(), &header, sizeof header, 0);
+  if (got < EI_NIDENT || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+    return Error(0, "the program is no ELF file", pid);
+  }
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != HostArch().elf_machine) {
+    return Error(0,
+                 fmt::format("the program is not a 64-bit {} one; retake records no others",
+                             HostArch().name),
+                 pid);
+  }
+  for (const Mapping& mapping : mappings) {
+    if (TouchesStub(mapping.start, mapping.size())) {
+      return Error(0,
+                   fmt::format("the program is loaded at {:#x}, where retake's stub page must be",
+                               mapping.start),
+                   pid);
+    }
+  }
+  return {};
+}
+
+Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
+                     std::span<const Mapping> mappings) {
+  RemoteCalls calls(pid, memory, registers);
+  TRY(calls.InstallStub(mappings));
+  auto vdso =
+      std::find_if(mappings.begin(), mappings.end(), [](const Mapping& m) { return m.is_vdso(); });
+  if (vdso != mappings.end()) TRY(PatchVdso(pid, memory, registers, *vdso));
+  if (auto trap = machine::TimestampTrap(); trap && !machine::TimestampTrapSurvivesExec()) {
+    // A kernel that can't is no failure: `doctor` names it, and a program that looks diverges
+    // visibly.
+    TRY(calls.Call(MakeCall(trap->sys, trap->args[0], trap->args[1])));
+  }
+  return {};
+}
+
+uint64_t CloneFlags(const Task& parent) {
+  switch (parent.sys) {
+    case Sys::clone:
+      return machine::Argument(parent.entry, 0);
+    case Sys::vfork:
+      return CLONE_VM | CLONE_VFORK;
+    case Sys::clone3: {
+      uint64_t flags = 0;
+      // struct clone_args begins with its flags (<linux/sched.h>).
+      parent.process->memory.ReadValue(machine::Argument(parent.entry, 0), &flags);
+      return flags;
+    }
+    default:
+      return 0;
+  }
+}
+
+Status RestoreSignalAction(pid_t pid, TaskMemory& memory, const Registers& registers, int signal,
+                           const SignalAction& action) {
+  // The kernel's reset changes the handler only; flags, restorer and mask stay in its table. Read
+  // them back, and write all with the handler as it was.
+  const AbiLayout& abi = HostArch().abi;
+  RemoteCalls calls(pid, memory, registers);
+  uint64_t set_size = sizeof(uint64_t);
+  BatchCall read =
+      MakeCall(Sys::rt_sigaction, static_cast<uint64_t>(signal), 0, kStubScratchAddress, set_size);
+  TRY(calls.Run({&read, 1}));
+  std::vector<uint8_t> bytes(abi.ksigaction_size);
+  if (!memory.Read(kStubScratchAddress, bytes.data(), bytes.size())) {
+    return Error(ESRCH, "can't read a signal's action", pid);
+  }
+  memcpy(bytes.data(), &action.handler, sizeof action.handler);
+  TRY(memory.Write(kStubScratchAddress, bytes));
+  uint64_t result = TRY(calls.Call(MakeCall(Sys::rt_sigaction, static_cast<uint64_t>(signal),
+                                            kStubScratchAddress, 0, set_size)));
+  if (result != 0) return Error(static_cast<int>(-result), "can't restore a signal's action", pid);
+  return {};
+}
+
+bool TrapOwnCpuid() {
+  auto trap = machine::CpuidTrap(true);
+  if (!trap) return false;
+  return syscall(HostArch().NumberOf(trap->sys), trap->args[0], trap->args[1]) == 0;
+}
+
+CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {
+  auto off = machine::CpuidTrap(false);
+  auto on = machine::CpuidTrap(true);
+  if (!off || !on) return {};
+  // Off and on again costs a microsecond; programs ask a few dozen times.
+  int number = HostArch().NumberOf(off->sys);
+  syscall(number, off->args[0], off->args[1]);
+  CpuidResult result = machine::ReadCpuid(leaf, subleaf);
+  syscall(number, on->args[0], on->args[1]);
+  return result;
+}
+
+int CurrentCpu() { return sched_getcpu(); }
+
+}  // namespace retake

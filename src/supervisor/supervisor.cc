@@ -1,0 +1,377 @@
+// The event loop: waits, tells the stops apart, and lets tasks go on. Signals are in
+// supervisor_signals.cc.
+#include "supervisor/supervisor.h"
+
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "base/kernel_constants.h"
+#include "supervisor/exec_setup.h"
+#include "supervisor/filter.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+namespace {
+
+constexpr int kTaskBound = 10'000;  // ms: how long a stop that is certain to come may take
+
+void Nap(long nanoseconds) {
+  timespec nap{0, nanoseconds};
+  nanosleep(&nap, nullptr);
+}
+
+}  // namespace
+
+uint64_t Supervisor::TraceOptions() {
+  return PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC |
+         PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT;
+}
+
+Task& Supervisor::NewTask(pid_t pid) {
+  auto task = std::make_unique<Task>();
+  task->pid = pid;
+  task->id = next_id_++;
+  Task& result = *task;
+  tasks_[pid] = std::move(task);
+  return result;
+}
+
+Task* Supervisor::Find(pid_t pid) {
+  auto found = tasks_.find(pid);
+  return found == tasks_.end() ? nullptr : found->second.get();
+}
+
+void Supervisor::AddFirst(pid_t pid) {
+  Task& task = NewTask(pid);
+  task.phase = Task::Phase::kStarting;
+  task.signals = std::make_shared<SignalActions>();
+  first_ = &task;
+}
+
+Result<std::optional<ptracer::Stop>> Supervisor::NextStop() {
+  if (!first_is_zombie_) return ptracer::WaitAny();
+  // The first task is to stay a zombie: wait for each of the others, never for "any".
+  for (auto& [pid, task] : tasks_) {
+    if (task.get() == first_) continue;
+    auto status = TRY(ptracer::WaitOne(pid, 0));
+    if (status) return std::optional(ptracer::Stop{pid, *status});
+  }
+  Nap(200'000);
+  return std::optional<ptracer::Stop>();
+}
+
+Result<Supervisor::RunEnd> Supervisor::Run() {
+  while (tasks_.size() > (first_is_zombie_ ? 1U : 0U)) {
+    auto stop = TRY(NextStop());
+    if (held_tasks_ > 0) TRY(CheckHeldSignals());
+    if (!stop) continue;
+    Task* task = Find(stop->pid);
+    if (task == nullptr) {
+      // A new task's first stop can be seen before the stop of the task that made it.
+      early_stops_[stop->pid] = stop->status;
+      continue;
+    }
+    if (stop->status.kind() == StopKind::kExiting && task == first_ && !first_exit_seen_ &&
+        task->phase != Task::Phase::kStarting) {
+      first_exit_seen_ = true;
+      return RunEnd::kFirstExiting;
+    }
+    Status handled = Handle(*task, stop->status);
+    // A task that was killed meanwhile is no failure: its end is reported by a later wait.
+    if (!handled.ok() && !IsGone(handled.error())) return handled.TakeError();
+  }
+  return RunEnd::kAllGone;
+}
+
+Status Supervisor::LetFirstGo() { return ptracer::Resume(first_->pid, ResumeKind::kContinue); }
+
+Result<WaitStatus> Supervisor::FinishFirst() {
+  Status resumed = LetFirstGo();
+  if (!resumed.ok() && !IsGone(resumed.error())) return resumed.TakeError();
+  WaitStatus status = TRY(ptracer::PeekExit(first_->pid, kTaskBound));
+  TRY(sink_.OnGone(*first_, status));
+  first_is_zombie_ = true;
+  return status;
+}
+
+void Supervisor::ReapFirst() {
+  if (first_ == nullptr) return;
+  (void)ptracer::WaitOne(first_->pid, kTaskBound);
+  tasks_.erase(first_->pid);
+  first_ = nullptr;
+  first_is_zombie_ = false;
+}
+
+// Lets a task go on from a stop that isn't its call's own, in whatever it was doing.
+Status Supervisor::GoOn(Task& task, int signal) {
+  bool wants_exit = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kExec;
+  return ptracer::Resume(task.pid, wants_exit ? ResumeKind::kToSyscall : ResumeKind::kContinue,
+                         signal);
+}
+
+Status Supervisor::Handle(Task& task, WaitStatus status) {
+  switch (status.kind()) {
+    case StopKind::kExited:
+    case StopKind::kKilled:
+      return HandleGone(task, status);
+    case StopKind::kSeccomp:
+      if (task.phase == Task::Phase::kStarting)
+        return ptracer::Resume(task.pid, ResumeKind::kContinue);
+      return HandleCallEntry(task);
+    case StopKind::kSyscall:
+      if (task.phase == Task::Phase::kExec) return HandleExecDone(task);
+      if (task.phase != Task::Phase::kInCall) return GoOn(task);
+      return HandleCallExit(task);
+    case StopKind::kExec:
+      task.phase = Task::Phase::kExec;
+      return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+    case StopKind::kNewTask:
+      return HandleNewTask(task, status.ptrace_event());
+    case StopKind::kExiting:
+      task.phase = Task::Phase::kExiting;
+      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+    case StopKind::kVforkDone:
+    case StopKind::kEventStop:
+      return GoOn(task);
+    case StopKind::kGroupStop:
+      return ptracer::Resume(task.pid, ResumeKind::kListen);
+    case StopKind::kSignal:
+      if (task.phase == Task::Phase::kStarting) return GoOn(task, status.signal());
+      return HandleSignal(task, status.signal());
+  }
+  return {};
+}
+
+Status Supervisor::HandleCallEntry(Task& task) {
+  Registers registers;
+  TRY(ptracer::GetRegisters(task.pid, registers));
+  if (task.phase == Task::Phase::kInterrupted && machine::IsReentryOf(task.entry, registers)) {
+    task.phase = Task::Phase::kInCall;
+    return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+  }
+  uint64_t data = TRY(ptracer::EventMessage(task.pid));
+  task.entry = registers;
+  task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
+  if (!task.held.empty() && !task.requeued) {
+    // A signal found it computing; this call is the first boundary since. The handler runs before
+    // the call is made.
+    TRY(sink_.OnCallEntered(task));
+    machine::RewindToCall(registers);
+    TRY(ptracer::SetRegisters(task.pid, registers));
+    task.last = registers;
+    task.phase = Task::Phase::kUser;
+    Requeue(task);
+    return ptracer::Resume(task.pid, ResumeKind::kContinue);
+  }
+  return Decide(task, static_cast<uint16_t>(data));
+}
+
+Status Supervisor::Decide(Task& task, uint16_t filter_data) {
+  CallVerdict verdict = TRY(sink_.OnCallEntry(task, filter_data));
+  switch (verdict.kind) {
+    case CallVerdict::Kind::kRun:
+      task.phase = Task::Phase::kInCall;
+      return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+    case CallVerdict::Kind::kAnswer: {
+      Registers registers = task.entry;
+      machine::SuppressCall(registers);
+      machine::FinishCall(registers, verdict.result);
+      TRY(ptracer::SetRegisters(task.pid, registers));
+      task.last = registers;
+      task.phase = Task::Phase::kUser;
+      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+    }
+    case CallVerdict::Kind::kFinal:
+      task.phase = Task::Phase::kExiting;
+      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+    case CallVerdict::Kind::kHold:
+      on_hold_[task.pid] = filter_data;
+      return {};
+  }
+  return {};
+}
+
+void Supervisor::Release() {
+  std::map<pid_t, uint16_t> waiting = std::move(on_hold_);
+  on_hold_.clear();
+  for (auto [pid, data] : waiting) {
+    Task* task = Find(pid);
+    if (task == nullptr) continue;
+    // A failure here is met again at the task's next stop.
+    (void)Decide(*task, data);
+  }
+}
+
+Status Supervisor::HandleCallExit(Task& task) {
+  Registers registers;
+  TRY(ptracer::GetRegisters(task.pid, registers));
+  if (machine::IsRestart(machine::ResultOf(registers))) {
+    task.phase = Task::Phase::kInterrupted;
+    task.last = registers;
+    TRY(sink_.OnCallInterrupted(task, registers));
+    return ptracer::Resume(task.pid, ResumeKind::kContinue);
+  }
+  task.phase = Task::Phase::kUser;
+  TRY(sink_.OnCallExit(task, registers));
+  task.last = registers;
+  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+}
+
+Status Supervisor::HandleExecDone(Task& task) {
+  Registers registers;
+  TRY(ptracer::GetRegisters(task.pid, registers));
+  TaskMemory memory = TRY(TaskMemory::Open(task.pid));
+  task.process = std::make_shared<Process>(std::move(memory));
+  task.process->owner = task.pid;
+  if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
+  task.signals->ResetHandlers();
+  std::vector<Mapping> mappings = TRY(ReadMappings(task.pid));
+  TRY(CheckProgram(task.pid, mappings));
+  {
+    SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
+    TRY(SetUpNewImage(task.pid, task.process->memory, registers, mappings));
+    TRY(ptracer::SetRegisters(task.pid, registers));
+    if (options_.portable) TRY(TrapCpuid(task, registers));
+  }
+  machine::ForgetSyscall(registers);
+  TRY(ptracer::SetRegisters(task.pid, registers));
+  task.signal_mask = TRY(ptracer::GetSigmask(task.pid));
+  task.phase = Task::Phase::kUser;
+  task.held.clear();
+  TRY(sink_.OnExec(task, registers, mappings));
+  task.last = registers;
+  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+}
+
+Status Supervisor::TrapCpuid(Task& task, const Registers& registers) {
+  auto trap = machine::CpuidTrap(true);
+  if (!trap || !cpuid_works_) return {};
+  RemoteCalls calls(task.pid, task.process->memory, registers);
+  uint64_t result = TRY(calls.Call(MakeCall(trap->sys, trap->args[0], trap->args[1])));
+  TRY(ptracer::SetRegisters(task.pid, registers));
+  if (CallFailed(result)) {
+    cpuid_works_ = false;
+    return {};
+  }
+  if (!own_cpuid_trapped_) {
+    // With the flag equal on both sides of a switch, the kernel writes no MSR there, which on a VM
+    // is an exit each time: 3 us a stop instead of 6. From here on this thread executes no cpuid
+    // itself.
+    own_cpuid_trapped_ = TrapOwnCpuid();
+  }
+  return {};
+}
+
+Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
+  pid_t pid = static_cast<pid_t>(TRY(ptracer::EventMessage(parent.pid)));
+  WaitStatus first_stop;
+  if (auto early = early_stops_.find(pid); early != early_stops_.end()) {
+    first_stop = early->second;
+    early_stops_.erase(early);
+  } else {
+    auto waited = TRY(ptracer::WaitOne(pid, -1));
+    first_stop = *waited;
+  }
+  NewTaskKind kind = NewTaskKind::kFork;
+  uint64_t flags = CloneFlags(parent);
+  if ((flags & CLONE_THREAD) != 0 || ((flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) == 0)) {
+    kind = NewTaskKind::kThread;
+  } else if (ptrace_event == PTRACE_EVENT_VFORK && (flags & CLONE_VM) != 0) {
+    kind = NewTaskKind::kVfork;
+  }
+  Task& child = NewTask(pid);
+  child.signal_mask = parent.signal_mask;
+  child.signals = (flags & CLONE_SIGHAND) != 0 ? parent.signals
+                                               : std::make_shared<SignalActions>(*parent.signals);
+  if ((flags & CLONE_CLEAR_SIGHAND) != 0) child.signals->ResetHandlers();
+  child.phase = Task::Phase::kUser;
+  if (first_stop.gone()) {
+    // Killed before it ran.
+    child.process = parent.process;
+    TRY(GoOn(parent));
+    return HandleGone(child, first_stop);
+  }
+  TRY(ptracer::GetRegisters(pid, child.last));
+  if (kind == NewTaskKind::kFork) {
+    TaskMemory memory = TRY(TaskMemory::Open(pid));
+    child.process = std::make_shared<Process>(std::move(memory));
+    child.process->owner = pid;
+  } else {
+    child.process = parent.process;
+  }
+  TRY(sink_.OnNewTask(parent, child, kind));
+  TRY(GoOn(parent));
+  if (first_stop.kind() == StopKind::kGroupStop) return ptracer::Resume(pid, ResumeKind::kListen);
+  return ptracer::Resume(pid, ResumeKind::kContinue);
+}
+
+Status Supervisor::HandleGone(Task& task, WaitStatus status) {
+  if (!task.held.empty()) --held_tasks_;
+  on_hold_.erase(task.pid);
+  bool starting = task.phase == Task::Phase::kStarting;
+  Status told;
+  if (!starting) told = sink_.OnGone(task, status);
+  if (&task == first_) first_ = nullptr;
+  tasks_.erase(task.pid);
+  return told;
+}
+
+void Supervisor::EndTree(int status, const std::function<void()>& before_exit) {
+  for (auto& [pid, task] : tasks_) {
+    if (task.get() != first_) kill(pid, SIGKILL);
+  }
+  if (first_ == nullptr || first_is_zombie_) {
+    before_exit();
+    if (first_is_zombie_) ReapFirst();
+  } else {
+    pid_t pid = first_->pid;
+    bool stopped = false;
+    // It may be in a stop already (the one that failed); if not, an interrupt brings it to one.
+    Registers registers;
+    if (ptracer::GetRegisters(pid, registers).ok()) {
+      stopped = true;
+    } else if (ptracer::Interrupt(pid).ok()) {
+      auto waited = ptracer::WaitOne(pid, 2'000);
+      stopped = waited.ok() && *waited && !(*waited)->gone() &&
+                ptracer::GetRegisters(pid, registers).ok();
+    }
+    before_exit();
+    bool ends = false;
+    if (stopped && first_->process != nullptr && !first_exit_seen_) {
+      uint64_t args[6] = {static_cast<uint64_t>(status), 0, 0, 0, 0, 0};
+      machine::SuppressCall(registers);
+      machine::ForgetSyscall(registers);
+      machine::SetCall(registers, static_cast<uint64_t>(HostArch().NumberOf(Sys::exit_group)),
+                       args);
+      SetPc(registers, kStubAddress + machine::Stub().syscall_entry);
+      ends =
+          ptracer::SetSigmask(pid, ~uint64_t{0}).ok() && ptracer::SetRegisters(pid, registers).ok();
+    }
+    if (!ends && !first_exit_seen_) kill(pid, SIGKILL);
+    // On to its end, through whatever stops lie on the way.
+    for (int round = 0; round < 100; ++round) {
+      if (!ptracer::Resume(pid, ResumeKind::kContinue).ok() && round > 0) break;
+      auto waited = ptracer::WaitOne(pid, 2'000);
+      if (!waited.ok()) break;
+      if (!*waited) {
+        kill(pid, SIGKILL);
+        continue;
+      }
+      if ((*waited)->gone()) break;
+    }
+    tasks_.erase(pid);
+    first_ = nullptr;
+  }
+  for (auto& [pid, task] : tasks_) {
+    for (int round = 0; round < 10; ++round) {
+      auto waited = ptracer::WaitOne(pid, 1'000);
+      if (!waited.ok() || (*waited && (*waited)->gone())) break;
+      (void)ptracer::Resume(pid, ResumeKind::kContinue);
+    }
+  }
+  tasks_.clear();
+}
+
+}  // namespace retake

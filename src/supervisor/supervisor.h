@@ -1,0 +1,113 @@
+// The supervisor: one tracer thread that waits for stops of all tasks of the tree, keeps what the
+// kernel doesn't tell (phases of calls, signal dispositions), and passes events to an EventSink.
+//
+// A call that is recorded has two stops: PTRACE_EVENT_SECCOMP at its entry (the filter asks for it)
+// and the syscall-exit stop (asked for by PTRACE_SYSCALL from there; since Linux 4.8 no second
+// entry stop lies between).
+//
+// The kernel restarts an interrupted call by itself when the task goes on; the program sees one
+// call. So does the sink: the exit stop with a restart result isn't passed on unless a signal
+// handler runs in between.
+#ifndef RETAKE_SUPERVISOR_SUPERVISOR_H_
+#define RETAKE_SUPERVISOR_SUPERVISOR_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "supervisor/event_sink.h"
+#include "supervisor/task.h"
+#include "tracee/ptrace.h"
+
+namespace retake {
+
+struct SupervisorOptions {
+  bool portable = false;      // trap cpuid from the first instruction
+  int hold_bound_ms = 5'000;  // how long a signal may wait for a computing task to reach an event
+};
+
+class Supervisor {
+ public:
+  Supervisor(SupervisorOptions options, EventSink& sink) : options_(options), sink_(sink) {}
+
+  // Options to seize the first task with; its descendants inherit them.
+  static uint64_t TraceOptions();
+
+  // Takes charge of the first task, which has been seized and will exec.
+  void AddFirst(pid_t pid);
+
+  // What happened to the first task while Run() ran.
+  enum class RunEnd : uint8_t {
+    kFirstExiting,  // the first task is about to exit (it is held at PTRACE_EVENT_EXIT); call Run
+                    // again after letting it go
+    kAllGone,
+  };
+  // Runs the tree until the first task is at its end, or all are gone. An error is a failure of
+  // ours: end the tree.
+  Result<RunEnd> Run();
+
+  // Lets the first task die, reaped by Run() like any other.
+  Status LetFirstGo();
+  // Lets the first task die; waits for its end without reaping it, so that its parent doesn't learn
+  // of it yet. The status is passed to the sink. Run() then leaves it alone.
+  Result<WaitStatus> FinishFirst();
+  // Reaps the first task: its parent learns of its end now.
+  void ReapFirst();
+  bool HasFirst() const { return first_ != nullptr; }
+  size_t task_count() const { return tasks_.size(); }
+
+  // Ends every task: others are killed; the first, if it still runs, exits with `status` by a call
+  // of its own. Bounded. `before_exit` runs once the first is the only one left.
+  void EndTree(int status, const std::function<void()>& before_exit);
+
+  // Tasks that a kHold verdict stopped are asked about again.
+  void Release();
+
+  // From now on cpuid traps in this task (it is hidden from library code); called by the sink
+  // between events.
+  Status TrapCpuid(Task& task, const Registers& registers);
+  bool cpuid_works() const { return cpuid_works_; }
+
+ private:
+  Status Handle(Task& task, WaitStatus status);
+  Status HandleCallEntry(Task& task);
+  Status Decide(Task& task, uint16_t filter_data);
+  Status HandleCallExit(Task& task);
+  Status HandleExecDone(Task& task);
+  Status HandleNewTask(Task& parent, int ptrace_event);
+  Status HandleSignal(Task& task, int signal);
+  Status HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn);
+  Status DeliverToHandler(Task& task, int signal, bool synchronous, const Registers& before);
+  // Sends held signals again, so that each is delivered before the task's next instruction.
+  void Requeue(Task& task);
+  Status GoOn(Task& task, int signal = 0);
+  Status HandleGone(Task& task, WaitStatus status);
+  // A forced signal (a trap that we asked for) resets a blocked or ignored signal's action: put it
+  // back (DESIGN trap 16).
+  Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
+  Status CheckHeldSignals();
+
+  // The next stop of any task that may be reaped; nullopt when the wait's bound passed.
+  Result<std::optional<ptracer::Stop>> NextStop();
+  Task& NewTask(pid_t pid);
+  Task* Find(pid_t pid);
+
+  SupervisorOptions options_;
+  EventSink& sink_;
+  std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
+  std::unordered_map<pid_t, WaitStatus> early_stops_;  // of tasks whose making hasn't been seen yet
+  std::map<pid_t, uint16_t> on_hold_;                  // held at a call's entry: the filter's data
+  Task* first_ = nullptr;
+  bool first_exit_seen_ = false;
+  bool first_is_zombie_ = false;
+  uint32_t next_id_ = 0;
+  int held_tasks_ = 0;       // tasks with held signals: the wait is bounded then
+  bool cpuid_works_ = true;  // until the CPU refuses
+  bool own_cpuid_trapped_ = false;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SUPERVISOR_SUPERVISOR_H_

@@ -1,0 +1,201 @@
+// Signals and trapped instructions: the part of the event loop that decides when a signal may reach
+// the program.
+//
+// A handler is entered at event boundaries only: right after an event, with the registers that the
+// event left, or at the entry of the next call. A replay finds both points without counting
+// instructions. A signal that finds its task in the middle of computing is taken from the kernel
+// and held until then; to deliver it, it is sent again, and its siginfo put back when it arrives.
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/syscall.h"
+#include "supervisor/exec_setup.h"
+#include "supervisor/supervisor.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+namespace {
+
+int64_t NowMilliseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// Makes a blocking wait return now and then, so that held signals' bound is kept.
+void SetTicking(bool on) {
+  itimerval timer{};
+  if (on) timer.it_interval = timer.it_value = {0, 50'000};
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+// Raised by the task's own instruction, not sent by anyone: kernel codes are positive (siginfo's
+// SI_USER is 0), and SI_KERNEL is for faults too.
+bool IsSynchronous(int signal, const siginfo_t& info) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+      return info.si_code > 0;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Status Supervisor::HandleSignal(Task& task, int signal) {
+  siginfo_t info;
+  TRY(ptracer::GetSiginfo(task.pid, info));
+  Registers registers;
+  TRY(ptracer::GetRegisters(task.pid, registers));
+
+  bool synchronous = IsSynchronous(signal, info);
+  if (synchronous && signal == SIGSEGV) {
+    std::array<uint8_t, 16> code;
+    size_t size = task.process->memory.ReadSome(Pc(registers), code.data(), code.size());
+    TrappedInstruction insn = machine::DecodeTrap(ByteSpan(code).first(size));
+    if (insn.kind != TrapKind::kNone) return HandleTrap(task, registers, insn);
+  }
+
+  if (task.requeued && info.si_code == SI_TKILL && info.si_pid == getpid()) {
+    auto original = std::find_if(task.held.begin(), task.held.end(),
+                                 [&](const siginfo_t& held) { return held.si_signo == signal; });
+    if (original != task.held.end()) {
+      TRY(ptracer::SetSiginfo(task.pid, *original));
+      task.held.erase(original);
+      if (task.held.empty()) {
+        task.requeued = false;
+        if (--held_tasks_ == 0) SetTicking(false);
+      }
+    }
+  }
+
+  switch (task.signals->FateOf(signal)) {
+    case SignalFate::kIgnored:
+    case SignalFate::kStops:
+    case SignalFate::kContinues:
+    case SignalFate::kEndsProcess:
+      return GoOn(task, signal);
+    case SignalFate::kHandled:
+      break;
+  }
+  if (synchronous) return DeliverToHandler(task, signal, true, registers);
+  bool at_boundary = task.phase == Task::Phase::kInterrupted ||
+                     machine::Comparable(registers) == machine::Comparable(task.last);
+  if (at_boundary) return DeliverToHandler(task, signal, false, registers);
+  // It computes: the signal waits for the next event.
+  if (task.held.empty()) {
+    task.held_since = NowMilliseconds();
+    task.requeued = false;
+    if (held_tasks_++ == 0) SetTicking(true);
+  }
+  task.held.push_back(info);
+  return GoOn(task);
+}
+
+Status Supervisor::CheckHeldSignals() {
+  int64_t now = NowMilliseconds();
+  for (auto& [pid, task] : tasks_) {
+    if (task->held.empty() || task->requeued) continue;
+    if (now - task->held_since < options_.hold_bound_ms) continue;
+    return Error(0,
+                 fmt::format("signal {} ({}) found its task computing for {} s without a syscall; "
+                             "stopping a task in "
+                             "the middle of a computation isn't supported yet",
+                             task->held.front().si_signo, sigabbrev_np(task->held.front().si_signo),
+                             options_.hold_bound_ms / 1000),
+                 pid);
+  }
+  return {};
+}
+
+void Supervisor::Requeue(Task& task) {
+  task.requeued = true;
+  for (const siginfo_t& held : task.held) Tgkill(task.pid, task.pid, held.si_signo);
+}
+
+Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
+                                    const Registers& before) {
+  if (task.phase == Task::Phase::kInterrupted) {
+    // A handler runs before the call is made again (or gives EINTR): the call ends here, as an
+    // event.
+    Registers exit = before;
+    TRY(sink_.OnCallExit(task, exit));
+    task.phase = Task::Phase::kUser;
+  }
+  SignalAction& action = (*task.signals)[signal];
+  // A single step with the signal makes the kernel push the frame and stop before the handler's
+  // first instruction.
+  TRY(ptracer::Resume(task.pid, ResumeKind::kStep, signal));
+  auto waited = TRY(ptracer::WaitOne(task.pid, -1));
+  WaitStatus status = *waited;
+  Registers after;
+  if (status.kind() == StopKind::kSignal && status.signal() == SIGTRAP) {
+    TRY(ptracer::GetRegisters(task.pid, after));
+    if (Pc(after) == action.handler) {
+      if ((action.flags & SA_RESETHAND) != 0) action = SignalAction{};
+      task.signal_mask = TRY(ptracer::GetSigmask(task.pid));
+      TRY(sink_.OnSignal(task, SignalArrival{signal, synchronous, before, after}));
+      task.last = after;
+      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+    }
+  }
+  if (status.kind() == StopKind::kSignal && status.signal() == SIGSEGV) {
+    // The frame could not be pushed (no stack left): the kernel forces SIGSEGV, with no handler.
+    action = SignalAction{};
+    return GoOn(task, SIGSEGV);
+  }
+  return Handle(task, status);
+}
+
+Status Supervisor::HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn) {
+  Registers after = before;
+  switch (insn.kind) {
+    case TrapKind::kTimestamp:
+    case TrapKind::kTimestampAndCpu: {
+      unsigned cpu = 0;
+      if (insn.kind == TrapKind::kTimestampAndCpu)
+        cpu = static_cast<unsigned>(std::max(0, CurrentCpu()));
+      machine::AnswerTimestamp(after, insn, machine::ReadTimestamp(), cpu);
+      break;
+    }
+    case TrapKind::kCpuid: {
+      auto [leaf, subleaf] = machine::CpuidQuestion(before);
+      CpuidResult value = HostCpuid(leaf, subleaf);
+      machine::AnswerCpuid(after, insn,
+                           machine::MaskCpuid(leaf, subleaf, value, options_.portable));
+      break;
+    }
+    case TrapKind::kNone:
+      break;
+  }
+  TRY(UndoForcedSignal(task, SIGSEGV, after));
+  TRY(ptracer::SetRegisters(task.pid, after));
+  TRY(sink_.OnTrap(task, insn.kind, before, after));
+  task.last = after;
+  if (!task.held.empty() && !task.requeued) Requeue(task);
+  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+}
+
+Status Supervisor::UndoForcedSignal(Task& task, int signal, const Registers& registers) {
+  // kernel/signal.c, force_sig_info_to_task: a blocked or ignored signal loses its action, and is
+  // unblocked.
+  bool was_blocked = (task.signal_mask >> (signal - 1) & 1) != 0;
+  SignalAction action = (*task.signals)[signal];
+  bool was_ignored = action.handler == reinterpret_cast<uint64_t>(SIG_IGN);
+  if (was_blocked) TRY(ptracer::SetSigmask(task.pid, task.signal_mask));
+  bool had_action = action.handler != reinterpret_cast<uint64_t>(SIG_DFL);
+  if (!was_ignored && !(was_blocked && had_action)) return {};
+  SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
+  return RestoreSignalAction(task.pid, task.process->memory, registers, signal, action);
+}
+
+}  // namespace retake

@@ -1,0 +1,77 @@
+// Task: one traced kernel thread as the supervisor sees it, and what its process shares.
+#ifndef RETAKE_SUPERVISOR_TASK_H_
+#define RETAKE_SUPERVISOR_TASK_H_
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "arch/arch.h"
+#include "tracee/memory.h"
+
+namespace retake {
+
+// What the program has set for a signal. Kept by following rt_sigaction: asking the kernel would
+// take an injected call.
+struct SignalAction {
+  uint64_t handler = 0;  // SIG_DFL, SIG_IGN or an address
+  uint64_t flags = 0;    // SA_*
+};
+
+// What will become of a signal that is about to be delivered.
+enum class SignalFate : uint8_t { kIgnored, kStops, kContinues, kEndsProcess, kHandled };
+
+// Signal dispositions of a process: shared by its threads, copied by fork, handlers reset by exec.
+class SignalActions {
+ public:
+  static constexpr int kSignals = 64;
+
+  SignalAction& operator[](int signal) { return actions_[static_cast<size_t>(signal)]; }
+  SignalFate FateOf(int signal) const;
+  // At exec: what was handled goes back to default, what was ignored stays so.
+  void ResetHandlers();
+
+ private:
+  std::array<SignalAction, kSignals + 1> actions_{};
+};
+
+// One address space. The memory of a vfork child is its parent's until it execs or exits.
+struct Process {
+  explicit Process(TaskMemory its_memory) : memory(std::move(its_memory)) {}
+
+  TaskMemory memory;
+  pid_t owner = 0;  // the task that made it, whose pid `memory` goes by
+};
+
+struct Task {
+  // Where the task is, as far as its next stop needs to know.
+  enum class Phase : uint8_t {
+    kStarting,     // retake's own code before the first exec
+    kUser,         // in the program's code
+    kInCall,       // in a call that will have an exit stop
+    kExec,         // in an exec that has succeeded
+    kInterrupted,  // at or after the exit stop of a call that the kernel will restart
+    kExiting,      // past its last call
+  };
+
+  pid_t pid = 0;
+  uint32_t id = 0;  // its number for ever; pids come back
+  Phase phase = Phase::kUser;
+  Sys sys = Sys::kNone;  // of the present call
+  Registers entry;       // at the entry of the present call
+  Registers last;        // what it went on with after its last event
+  std::shared_ptr<Process> process;
+  std::shared_ptr<SignalActions> signals;
+  uint64_t signal_mask = 0;     // as of its last event
+  std::vector<siginfo_t> held;  // asynchronous signals that found it computing
+  bool requeued = false;   // `held` has been sent to it again, to be delivered at this boundary
+  int64_t held_since = 0;  // ms, CLOCK_MONOTONIC
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SUPERVISOR_TASK_H_
