@@ -77,6 +77,9 @@ struct AbiLayout {
   uint16_t utsname_size;
   uint16_t rusage_size;
   uint16_t sysinfo_size;
+  // Index of clone's child_tid argument; the thread pointer is the other of 3 and 4. (4 where the
+  // kernel has CONFIG_CLONE_BACKWARDS: aarch64.)
+  uint8_t clone_child_tid_arg = 3;
 };
 
 // Flag values that differ between the two architectures (the rest are shared by all of Linux's

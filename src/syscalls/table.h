@@ -7,6 +7,7 @@
 #ifndef RETAKE_SYSCALLS_TABLE_H_
 #define RETAKE_SYSCALLS_TABLE_H_
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -96,6 +97,11 @@ FdEffect FdEffectOf(const Row& row);
 TaskEffect TaskEffectOf(const Row& row);
 WriteSource WriteSourceOf(const Row& row);
 int WriteFdArgument(const Row& row);
+
+// Of this very call, where the effect depends on a request number (fcntl, ioctl, prctl,
+// arch_prctl): exact, where the row alone is a guess.
+MapEffect MapEffectOf(const Row& row, const Call& call);
+FdEffect FdEffectOf(const Row& row, const Call& call);
 
 // After a call: the ranges the kernel wrote, given arguments and result (results of -512..-516
 // included: an interrupted call that the kernel will restart may have written). An upper bound is
