@@ -1,0 +1,87 @@
+// ByteSource's kinds, and the two loops around pread and pwrite that everything on disk goes
+// through: both may do less than asked (signals, nearly full disks), which callers need not know.
+#include "archive/source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace retake {
+namespace {
+
+Result<size_t> ReadFully(int fd, uint64_t offset, std::span<uint8_t> buffer,
+                         const std::string& name) {
+  size_t done = 0;
+  while (done < buffer.size()) {
+    ssize_t got =
+        pread(fd, buffer.data() + done, buffer.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoError("can't read {}", name);
+    }
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileSource>> FileSource::Open(const std::string& path) {
+  // O_NONBLOCK: a fifo in the place of a file must not hang us.
+  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return ErrnoError("can't open {}", path);
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) return ErrnoError("can't stat {}", path);
+  if (!S_ISREG(status.st_mode)) return MakeError("{} is not a regular file", path);
+  return std::make_unique<FileSource>(std::move(file), path);
+}
+
+Result<uint64_t> FileSource::Size() const {
+  struct stat status;
+  if (fstat(file_.get(), &status) != 0) return ErrnoError("can't stat {}", name_);
+  return static_cast<uint64_t>(status.st_size);
+}
+
+Result<size_t> FileSource::ReadAt(uint64_t offset, std::span<uint8_t> buffer) const {
+  return ReadFully(file_.get(), offset, buffer, name_);
+}
+
+Result<size_t> MemorySource::ReadAt(uint64_t offset, std::span<uint8_t> buffer) const {
+  if (offset >= bytes_.size()) return size_t{0};
+  size_t size = std::min<size_t>(buffer.size(), bytes_.size() - offset);
+  std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(offset), size, buffer.begin());
+  return size;
+}
+
+Result<std::string> ReadSmallFile(int directory, const std::string& name, uint64_t limit) {
+  Fd file(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return ErrnoError("can't open {}", name);
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) return ErrnoError("can't stat {}", name);
+  if (!S_ISREG(status.st_mode)) return MakeError("{} is not a regular file", name);
+  if (static_cast<uint64_t>(status.st_size) > limit) {
+    return MakeError("{} is larger than it can be ({} bytes)", name, status.st_size);
+  }
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  text.resize(
+      TRY(ReadFully(file.get(), 0, {reinterpret_cast<uint8_t*>(text.data()), text.size()}, name)));
+  return text;
+}
+
+Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, const std::string& name) {
+  while (!bytes.empty()) {
+    ssize_t written = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoError("can't write {}", name);
+    }
+    if (written == 0) return Error(ENOSPC, fmt::format("can't write {}", name));
+    bytes = bytes.subspan(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return {};
+}
+
+}  // namespace retake
