@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "arch/arch.h"
@@ -49,6 +50,7 @@ struct MemoryWrite {
   uint64_t address = 0;
   uint32_t offset = 0;
   uint32_t size = 0;
+  bool operator==(const MemoryWrite&) const = default;
 };
 
 // Bytes of Event::data that stood at `address` when the call was made: paths, small inputs. For
@@ -81,6 +83,7 @@ struct MapOp {
   uint64_t new_address = 0;
   uint64_t new_size = 0;
   uint64_t extra = 0;
+  bool operator==(const MapOp&) const = default;
 };
 
 // How a new task relates to the one that made it.
@@ -113,6 +116,7 @@ struct Event {
   struct EchoPiece {
     uint64_t address;
     uint64_t size;
+    bool operator==(const EchoPiece&) const = default;
   };
   std::vector<EchoPiece> echo_pieces;
 
@@ -133,22 +137,38 @@ struct Event {
   std::span<uint8_t> AddPreview(uint64_t address, size_t size);
   // Empties the event, keeping its buffers.
   void Clear();
+
+  bool operator==(const Event&) const = default;
 };
 
 // Encodes and decodes events. Registers are stored as differences from the task's previous ones, so
 // an encoder and a decoder carry a state; it is reset where a section of the trace begins, which
-// makes each section readable by itself.
+// makes each section readable by itself. Task ids come from the input when decoding, so the state
+// is as large as the number of tasks seen, whatever their ids.
 class EventCodecState {
  public:
-  void Reset() { last_.clear(); }
-  Registers& Last(TaskId task) {
-    if (task >= last_.size()) last_.resize(task + 1);
-    return last_[task];
+  void Reset() {
+    last_.clear();
+    cached_ = nullptr;
+    next_sequence = 0;
   }
-  bool Knows(TaskId task) const { return task < last_.size(); }
+  // The task's registers after its last event; zeros before its first.
+  Registers& Last(TaskId task) {
+    if (cached_ == nullptr || cached_task_ != task) {
+      cached_ = &last_[task];  // an unordered_map's elements never move
+      cached_task_ = task;
+    }
+    return *cached_;
+  }
+  bool Knows(TaskId task) const { return last_.contains(task); }
+
+  uint64_t next_sequence = 0;  // that the next event has unless it says otherwise
+  ByteWriter scratch;          // the encoder's
 
  private:
-  std::vector<Registers> last_;
+  std::unordered_map<TaskId, Registers> last_;
+  Registers* cached_ = nullptr;
+  TaskId cached_task_ = 0;
 };
 
 // Appends `event` to `out`.

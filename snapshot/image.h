@@ -25,6 +25,7 @@ struct ImageMapping {
   uint32_t object = 0;  // index into the trace's objects (kBlob, kShared)
   uint64_t offset = 0;  // into the object, bytes
   std::string name;     // as /proc/PID/maps showed it; for people, and to find symbols
+  bool operator==(const ImageMapping&) const = default;
 };
 
 // Contents that differ from what the mapping holds: bytes [offset, offset + size) of Image::data at
@@ -33,6 +34,7 @@ struct ImagePages {
   uint64_t address = 0;
   uint64_t offset = 0;
   uint64_t size = 0;
+  bool operator==(const ImagePages&) const = default;
 };
 
 struct Image {
@@ -45,6 +47,7 @@ struct Image {
   uint64_t stack_limit = 0;  // RLIMIT_STACK, soft, bytes
   std::string executable;
   std::vector<std::string> arguments;
+  bool operator==(const Image&) const = default;
 };
 
 void EncodeImage(const Image& image, const ArchDescription& arch, ByteWriter& out);
