@@ -75,6 +75,19 @@ void FinishCall(Registers& regs, int64_t result) {
   regs.words[kSyscallNumber] = kNoSyscall;
 }
 
+void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]) {
+  regs.words[kX8] = number;
+  regs.words[kSyscallNumber] = kNoSyscall;
+  for (int i = 0; i < 6; ++i) SetArgument(regs, i, args[i]);
+}
+
+// x0 is the argument still, as long as nobody has set a result.
+void RewindToCall(Registers& regs) {
+  regs.words[kX8] = SyscallNumber(regs);
+  regs.words[kPc] -= Aarch64Description().syscall_instruction.size();
+  regs.words[kSyscallNumber] = kNoSyscall;
+}
+
 bool IsRestart(int64_t) { return false; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {

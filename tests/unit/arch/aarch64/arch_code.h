@@ -1,0 +1,37 @@
+// Machine code and register names of aarch64 that the tests shared by all architectures need.
+#ifndef RETAKE_TESTS_UNIT_ARCH_AARCH64_ARCH_CODE_H_
+#define RETAKE_TESTS_UNIT_ARCH_AARCH64_ARCH_CODE_H_
+
+#include <ucontext.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace retake {
+
+// int F() { return 42; }
+inline std::vector<uint8_t> CodeReturning42() {
+  return {0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6};
+}
+// Fills what no function uses: udf #0.
+inline std::vector<uint8_t> CodeFiller() { return {0, 0, 0, 0}; }
+// Bytes that a replaced function needs at the least: a branch.
+inline constexpr uint64_t kLeastPatchBytes = 4;
+
+inline uint64_t PcOf(const ucontext_t& context) { return context.uc_mcontext.pc; }
+inline int64_t ResultOf(const ucontext_t& context) {
+  return static_cast<int64_t>(context.uc_mcontext.regs[0]);
+}
+
+// Goes to `entry` with the registers of a call; never comes back.
+[[noreturn]] inline void JumpWithCall(uint64_t entry, uint64_t number, uint64_t a0, uint64_t a1) {
+  register uint64_t x8 asm("x8") = number;
+  register uint64_t x0 asm("x0") = a0;
+  register uint64_t x1 asm("x1") = a1;
+  asm volatile("br %0" ::"r"(entry), "r"(x8), "r"(x0), "r"(x1) : "memory");
+  __builtin_unreachable();
+}
+
+}  // namespace retake
+
+#endif  // RETAKE_TESTS_UNIT_ARCH_AARCH64_ARCH_CODE_H_

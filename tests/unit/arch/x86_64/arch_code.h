@@ -1,0 +1,30 @@
+// Machine code and register names of x86_64 that the tests shared by all architectures need.
+#ifndef RETAKE_TESTS_UNIT_ARCH_X86_64_ARCH_CODE_H_
+#define RETAKE_TESTS_UNIT_ARCH_X86_64_ARCH_CODE_H_
+
+#include <ucontext.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace retake {
+
+// int F() { return 42; }
+inline std::vector<uint8_t> CodeReturning42() { return {0xb8, 42, 0, 0, 0, 0xc3}; }
+// Fills what no function uses.
+inline std::vector<uint8_t> CodeFiller() { return {0xcc}; }
+// Bytes that a replaced function needs at the least.
+inline constexpr uint64_t kLeastPatchBytes = 8;
+
+inline uint64_t PcOf(const ucontext_t& context) { return context.uc_mcontext.gregs[REG_RIP]; }
+inline int64_t ResultOf(const ucontext_t& context) { return context.uc_mcontext.gregs[REG_RAX]; }
+
+// Goes to `entry` with the registers of a call; never comes back.
+[[noreturn]] inline void JumpWithCall(uint64_t entry, uint64_t number, uint64_t a0, uint64_t a1) {
+  asm volatile("jmp *%0" ::"r"(entry), "a"(number), "D"(a0), "S"(a1) : "memory");
+  __builtin_unreachable();
+}
+
+}  // namespace retake
+
+#endif  // RETAKE_TESTS_UNIT_ARCH_X86_64_ARCH_CODE_H_
