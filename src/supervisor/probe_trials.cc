@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -68,10 +67,15 @@ long Kernel(Sys sys, Arguments... arguments) {
 // A process that waits to be looked at, and is gone at the end of its scope.
 class Subject {
  public:
-  Subject() : pid_(fork()) {
+  Subject() {
+    pid_t parent = getpid();
+    pid_ = fork();
     if (pid_ != 0) return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (true) pause();
+    // The pipe that the result goes through must close when the trial ends, however it does.
+    close_range(3, ~0U, 0);
+    while (getppid() == parent) pause();
+    _exit(0);
   }
   ~Subject() {
     if (pid_ > 0) kill(pid_, SIGKILL);
@@ -81,7 +85,7 @@ class Subject {
   pid_t pid() const { return pid_; }
 
  private:
-  pid_t pid_;
+  pid_t pid_ = -1;
 };
 
 Trial FromError(const Error& error) { return Trial::Failed(error.code(), error.what()); }
@@ -299,10 +303,10 @@ Trial TryProcessVm(const ProbePlaces&) {
 
 Trial TryPidfdGetfd(const ProbePlaces&) {
   Subject subject;
-  Fd pidfd(pidfd_open(subject.pid(), 0));
+  Fd pidfd(static_cast<int>(Kernel(Sys::pidfd_open, subject.pid(), 0)));
   if (!pidfd) return Trial::Failed(errno, "pidfd_open");
-  // The subject has inherited whatever this process has open; its working directory is never one.
-  Fd any(pidfd_getfd(pidfd.get(), STDERR_FILENO, 0));
+  // The subject has inherited standard error, unless that is closed.
+  Fd any(static_cast<int>(Kernel(Sys::pidfd_getfd, pidfd.get(), STDERR_FILENO, 0)));
   if (!any && errno != EBADF) return Trial::Failed(errno, "pidfd_getfd");
   return Trial::Worked();
 }
