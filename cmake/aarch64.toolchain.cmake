@@ -12,17 +12,17 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 
+# In the cache, since a build that configures again has another environment.
 if(NOT AARCH64_DIR)
-  set(AARCH64_DIR $ENV{AARCH64_DIR})
+  set(AARCH64_DIR "$ENV{AARCH64_DIR}" CACHE PATH "What scripts/aarch64-sysroot filled" FORCE)
 endif()
 if(NOT EXISTS ${AARCH64_DIR}/sysroot/usr)
   message(FATAL_ERROR "No sysroot in AARCH64_DIR (\"${AARCH64_DIR}\"): run scripts/aarch64-sysroot DIR, then configure "
                       "with -DAARCH64_DIR=DIR or AARCH64_DIR=DIR in the environment.")
 endif()
-get_filename_component(AARCH64_DIR ${AARCH64_DIR} ABSOLUTE)
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES AARCH64_DIR)
 
-set(CMAKE_SYSROOT ${AARCH64_DIR}/sysroot)
+get_filename_component(CMAKE_SYSROOT ${AARCH64_DIR}/sysroot ABSOLUTE)
 set(CMAKE_FIND_ROOT_PATH ${CMAKE_SYSROOT})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

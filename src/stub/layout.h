@@ -42,9 +42,11 @@ inline constexpr uint64_t kStubScratchAddress = kStubDataAddress + 0x8000;
 inline constexpr uint64_t kStubScratchSize = 0x8000;
 static_assert(kBatchBytes <= 0x8000);
 
-// Whether [address, address + size) touches the stub. A MAP_FIXED there is refused.
+// Whether [address, address + size) touches the stub. A MAP_FIXED there is refused. Both come from
+// a program: their sum may wrap around.
 constexpr bool TouchesStub(uint64_t address, uint64_t size) {
-  return address < kStubEnd && size > 0 && address + size > kStubAddress;
+  uint64_t before = address < kStubAddress ? kStubAddress - address : 0;
+  return address < kStubEnd && size > before;
 }
 
 }  // namespace retake
