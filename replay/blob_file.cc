@@ -43,17 +43,6 @@ bool IsZero(const uint8_t* bytes, size_t size) {
   return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
-// Writes a chunk, leaving holes where it has nothing but zeros. The file is new and empty.
-Status WriteSparse(int fd, uint64_t offset, ByteSpan bytes, const std::string& name) {
-  while (!bytes.empty()) {
-    ByteSpan piece = bytes.first(std::min(bytes.size(), kHole));
-    bytes = bytes.subspan(piece.size());
-    if (!IsZero(piece.data(), piece.size())) TRY(WriteAt(fd, offset, piece, name));
-    offset += piece.size();
-  }
-  return {};
-}
-
 struct Contents {
   std::string hash;
   uint64_t size = 0;
@@ -169,6 +158,16 @@ class NewBlob {
 };
 
 }  // namespace
+
+Status WriteSparse(int fd, uint64_t offset, ByteSpan bytes, const std::string& name) {
+  while (!bytes.empty()) {
+    ByteSpan piece = bytes.first(std::min(bytes.size(), kHole));
+    bytes = bytes.subspan(piece.size());
+    if (!IsZero(piece.data(), piece.size())) TRY(WriteAt(fd, offset, piece, name));
+    offset += piece.size();
+  }
+  return {};
+}
 
 std::string BlobHash(ByteSpan bytes) { return HashName(XXH3_128bits(bytes.data(), bytes.size())); }
 

@@ -33,6 +33,9 @@ Result<BlobCopy> CopyIntoBlobs(int source, int blobs, const std::string& name);
 // Writes `bytes` as the blob `hash`.
 Status WriteBlob(ByteSpan bytes, const std::string& hash, int blobs, const std::string& name);
 
+// Writes `bytes` at `offset` of a new file, leaving holes where there are long runs of zeros.
+Status WriteSparse(int fd, uint64_t offset, ByteSpan bytes, const std::string& name);
+
 // Puts the blob that `file` has open, named `hash` in `from`, into `blobs` under the same name: a
 // hard link, else a reflink, else a copy.
 Status LinkBlob(int file, const std::string& hash, int from, int blobs, const std::string& name);

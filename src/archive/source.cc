@@ -28,14 +28,14 @@ Result<size_t> ReadFully(int fd, uint64_t offset, std::span<uint8_t> buffer,
 
 }  // namespace
 
-Result<std::unique_ptr<FileSource>> FileSource::Open(const std::string& path) {
+Result<Fd> OpenRegularFile(const std::string& path) {
   // O_NONBLOCK: a fifo in the place of a file must not hang us.
   Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return ErrnoError("can't open {}", path);
   struct stat status;
   if (fstat(file.get(), &status) != 0) return ErrnoError("can't stat {}", path);
   if (!S_ISREG(status.st_mode)) return MakeError("{} is not a regular file", path);
-  return std::make_unique<FileSource>(std::move(file), path);
+  return file;
 }
 
 Result<uint64_t> FileSource::Size() const {
@@ -53,21 +53,6 @@ Result<size_t> MemorySource::ReadAt(uint64_t offset, std::span<uint8_t> buffer) 
   size_t size = std::min<size_t>(buffer.size(), bytes_.size() - offset);
   std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(offset), size, buffer.begin());
   return size;
-}
-
-Result<std::string> ReadSmallFile(int directory, const std::string& name, uint64_t limit) {
-  Fd file(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) return ErrnoError("can't open {}", name);
-  struct stat status;
-  if (fstat(file.get(), &status) != 0) return ErrnoError("can't stat {}", name);
-  if (!S_ISREG(status.st_mode)) return MakeError("{} is not a regular file", name);
-  if (static_cast<uint64_t>(status.st_size) > limit) {
-    return MakeError("{} is larger than it can be ({} bytes)", name, status.st_size);
-  }
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  text.resize(
-      TRY(ReadFully(file.get(), 0, {reinterpret_cast<uint8_t*>(text.data()), text.size()}, name)));
-  return text;
 }
 
 Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, const std::string& name) {

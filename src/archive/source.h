@@ -29,9 +29,6 @@ class ByteSource {
 class FileSource final : public ByteSource {
  public:
   FileSource(Fd file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
-  // Opens `path` read-only; refuses what is not a regular file.
-  static Result<std::unique_ptr<FileSource>> Open(const std::string& path);
-
   Result<uint64_t> Size() const override;
   Result<size_t> ReadAt(uint64_t offset, std::span<uint8_t> buffer) const override;
   const std::string& name() const override { return name_; }
@@ -55,8 +52,8 @@ class MemorySource final : public ByteSource {
   std::string name_;
 };
 
-// Reads the whole of a small file; an error if it is larger than `limit` bytes.
-Result<std::string> ReadSmallFile(int directory, const std::string& name, uint64_t limit);
+// Opens `path` read-only; refuses what is not a regular file, and can't be made to wait by one.
+Result<Fd> OpenRegularFile(const std::string& path);
 
 // Writes all of `bytes` at `offset`, through short writes and interruptions.
 Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, const std::string& name);
