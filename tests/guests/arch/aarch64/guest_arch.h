@@ -1,0 +1,71 @@
+// What guests need of the aarch64 instruction set: the sources of nondeterminism that are
+// instructions, and enough to start a program and make calls without any library. Where aarch64 has
+// no equivalent (vsyscall page, tiles, foreign ABI from 64-bit code) the function says so with -1
+// or ENOSYS, and the guest prints that.
+#ifndef RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_
+#define RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define GUEST_ARCH_NAME "aarch64"
+
+inline uint64_t ReadCounter() {
+  uint64_t value;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(value));
+  return value;
+}
+
+inline uint64_t ReadCounterAndCpu(uint32_t* cpu) {
+  *cpu = 0;  // no instruction tells
+  return ReadCounter();
+}
+
+inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
+  uint64_t features;  // the kernel emulates reads of the feature registers
+  asm volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
+  out[0] = static_cast<uint32_t>(features);
+  out[1] = static_cast<uint32_t>(features >> 32);
+  out[2] = leaf;
+  out[3] = 0;
+}
+
+inline long VsyscallTime() { return -1; }
+inline int VsyscallGettimeofday(void*) { return -1; }
+inline int VsyscallGetcpu(unsigned*) { return -1; }
+inline long UseWideTiles() { return -1; }
+
+#define GUEST_ENTRY          \
+  asm(".globl _start\n"      \
+      "_start:\n"            \
+      "  mov x29, #0\n"      \
+      "  mov x30, #0\n"      \
+      "  mov x0, sp\n"       \
+      "  and sp, x0, #-16\n" \
+      "  bl GuestMain\n"     \
+      "  brk #0\n");
+
+inline long RawCall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                    long f = 0) {
+  register long x8 asm("x8") = number;
+  register long x0 asm("x0") = a;
+  register long x1 asm("x1") = b;
+  register long x2 asm("x2") = c;
+  register long x3 asm("x3") = d;
+  register long x4 asm("x4") = e;
+  register long x5 asm("x5") = f;
+  asm volatile("svc #0"
+               : "+r"(x0)
+               : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+               : "memory");
+  return x0;
+}
+
+inline long ForeignGetpid() { return -ENOSYS; }
+
+inline void TrapInstruction() { asm volatile("brk #0"); }
+inline void IllegalInstruction() { asm volatile("udf #0"); }
+
+#endif  // RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_

@@ -1,0 +1,112 @@
+// What guests need of the x86_64 instruction set: the sources of nondeterminism that are
+// instructions, and enough to start a program and make calls without any library.
+#ifndef RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_
+#define RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define GUEST_ARCH_NAME "x86_64"
+
+inline uint64_t ReadCounter() { return __rdtsc(); }
+
+// The counter together with what else the instruction tells (the CPU number).
+inline uint64_t ReadCounterAndCpu(uint32_t* cpu) {
+  unsigned aux = 0;
+  uint64_t value = __rdtscp(&aux);
+  *cpu = aux;
+  return value;
+}
+
+// Identification of the CPU, as far as a program can ask without a call.
+inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
+  __cpuid_count(leaf, 0, out[0], out[1], out[2], out[3]);
+}
+
+// The legacy vsyscall page, which only seccomp sees. -1 where the kernel doesn't map it.
+inline long VsyscallTime() {
+  auto* time_entry = reinterpret_cast<long (*)(long*)>(0xffffffffff600400);
+  return time_entry(nullptr);
+}
+inline int VsyscallGettimeofday(void* timeval) {
+  auto* entry = reinterpret_cast<int (*)(void*, void*)>(0xffffffffff600000);
+  return entry(timeval, nullptr);
+}
+inline int VsyscallGetcpu(unsigned* cpu) {
+  auto* entry = reinterpret_cast<int (*)(unsigned*, unsigned*, void*)>(0xffffffffff600800);
+  return entry(cpu, nullptr, nullptr);
+}
+
+// Asks for AMX tiles and uses one; -1 where the CPU or kernel has none, else a sum computed in
+// tiles.
+__attribute__((target("amx-tile,amx-int8"))) inline long UseWideTiles() {
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;               // XFEATURE_XTILEDATA
+  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) return -1;
+  struct alignas(64) Config {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t columns[16] = {64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16};
+  } config;
+  alignas(64) int8_t left[16][64], right[16][64];
+  alignas(64) int32_t out[16][16] = {};
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < 64; ++j) {
+      left[i][j] = static_cast<int8_t>(i + j);
+      right[i][j] = static_cast<int8_t>(i - j);
+    }
+  }
+  _tile_loadconfig(&config);
+  _tile_zero(0);
+  _tile_loadd(1, left, 64);
+  _tile_loadd(2, right, 64);
+  getppid();  // tiles must live across a stop
+  _tile_dpbssd(0, 1, 2);
+  _tile_stored(0, out, 64);
+  _tile_release();
+  long sum = 0;
+  for (auto& row : out) {
+    for (int value : row) sum = sum * 31 + value;
+  }
+  return sum < 0 ? -sum : sum;
+}
+
+// A program's first instruction, where there is no C library: calls GuestMain(stack).
+#define GUEST_ENTRY        \
+  asm(".globl _start\n"    \
+      "_start:\n"          \
+      "  xor %ebp, %ebp\n" \
+      "  mov %rsp, %rdi\n" \
+      "  and $-16, %rsp\n" \
+      "  call GuestMain\n" \
+      "  hlt\n");
+
+inline long RawCall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                    long f = 0) {
+  long result;
+  register long r10 asm("r10") = d;
+  register long r8 asm("r8") = e;
+  register long r9 asm("r9") = f;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+}
+
+// A call by another ABI of the same kernel (int 0x80: getpid is 20 there).
+inline long ForeignGetpid() {
+  long result;
+  asm volatile("int $0x80" : "=a"(result) : "a"(20) : "memory", "r8", "r9", "r10", "r11");
+  return result;
+}
+
+// A debug trap raised by an instruction, and an instruction that doesn't exist.
+inline void TrapInstruction() { asm volatile("int3"); }
+inline void IllegalInstruction() { asm volatile("ud2"); }
+
+#endif  // RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_
