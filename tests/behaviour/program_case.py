@@ -1,0 +1,67 @@
+"""One program nobody here wrote, in all modes: see programs.toml for what a case may say."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import engine
+from engine import Failure
+
+THREAD_SENTENCE = b"thread"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--retake", required=True)
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--program", required=True)
+    args = parser.parse_args()
+    with open(args.programs, "rb") as file:
+        case = tomllib.load(file)[args.program]
+    unknown = set(case) - {"needs", "setup", "run", "stdin", "varies", "files", "status", "threads", "optional", "shell"}
+    if unknown:
+        sys.exit(f"unknown keys: {unknown}")
+    missing = [name for name in case.get("needs", []) if shutil.which(name) is None]
+    if missing:
+        print(f"not installed: {' '.join(missing)}")
+        sys.exit(77 if case.get("optional") else 1)
+
+    def body(place):
+        def prepare():
+            if "setup" in case:
+                subprocess.run(["/bin/bash", "-ec", case["setup"]], cwd=place.work, env=place.environment(),
+                               check=True, timeout=engine.WAIT_SECONDS)
+
+        modes = engine.Modes(args.retake, place, prepare=prepare)
+        argv = case["run"] if isinstance(case["run"], list) else [case.get("shell", "/bin/bash"), "-c", case["run"]]
+        options = {"stdin": case.get("stdin", "").encode()}
+        native = modes.native(argv, **options)
+        expected = f"exit {case.get('status', 0)}"
+        if native.describe_status() != expected:
+            raise Failure(f"native: {native.describe_status()}, expected {expected}\n{engine.show(native.err)}")
+        recorded = modes.record(argv, **options)
+        if case.get("threads") and recorded.describe_status() == "exit 125":
+            last = recorded.err.strip().splitlines()[-1]
+            if last.startswith(b"retake: ") and THREAD_SENTENCE in last:
+                print(f"starts threads: {last.decode(errors='replace')}")
+                return
+        if case.get("varies"):
+            engine.require_same("exit status", expected, recorded.describe_status(), ("expected", "record"))
+        else:
+            engine.compare(native, recorded, ("native", "record"))
+        if case.get("files", True) and not case.get("varies"):
+            for name, contents in native.files.items():
+                engine.require_same(f"file {name}", contents, recorded.files.get(name), ("native", "record"))
+        engine.compare(recorded, modes.replay(flags=["--check"], **options), ("record", "replay"))
+        modes.forget_everything()
+        alone = modes.replay(modes.moved, outer=engine.without_network(), **options)
+        engine.compare(recorded, alone, ("record", "replay with everything deleted"))
+
+    engine.main_of_case(args.program, body)
+
+
+if __name__ == "__main__":
+    main()
