@@ -139,17 +139,16 @@ size_t EventMemory::ReadSome(uint64_t address, void* buffer, size_t size) const 
   auto* out = static_cast<uint8_t*>(buffer);
   size_t done = 0;
   while (done < size) {
-    size_t got = CopyFrom(event_, event_.writes, address + done, out + done, size - done);
-    if (got == 0) {
-      // A preview stands only as far as no write covers it.
-      size_t limit = size - done;
-      for (const MemoryWrite& write : event_.writes) {
-        if (write.address > address + done) {
-          limit = std::min<uint64_t>(limit, write.address - (address + done));
-        }
+    // A piece stands only as far as no other begins.
+    uint64_t at = address + done;
+    uint64_t limit = size - done;
+    for (const auto* pieces : {&event_.writes, &event_.previews}) {
+      for (const MemoryWrite& piece : *pieces) {
+        if (piece.address > at) limit = std::min(limit, piece.address - at);
       }
-      got = CopyFrom(event_, event_.previews, address + done, out + done, limit);
     }
+    size_t got = CopyFrom(event_, event_.writes, at, out + done, limit);
+    if (got == 0) got = CopyFrom(event_, event_.previews, at, out + done, limit);
     if (got == 0) break;
     done += got;
   }
