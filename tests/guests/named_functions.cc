@@ -1,9 +1,12 @@
 // R10: functions whose names a divergence report must show.
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "guest.h"
 
 static volatile int depth;
+// Filled once and never looked at: an alteration of it shows in a hash of memory only.
+static char kept[64];
 
 extern "C" {
 __attribute__((noinline)) void InnermostFunction() {
@@ -28,6 +31,9 @@ __attribute__((noinline)) void OutermostFunction() {
 }
 
 int main() {
+  WriteFile("data", Pattern(64));
+  iovec piece = {kept, sizeof(kept)};
+  CHECK(preadv(open("data", O_RDONLY), &piece, 1, 0) == 64);
   for (int i = 0; i < 5; ++i) OutermostFunction();
   Say("end");
 }

@@ -1,0 +1,154 @@
+"""What `record` owes its caller beyond the program's own behaviour: when it returns, what it holds,
+where it writes, what it says of programs that can't be started.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import engine
+from engine import Failure
+
+
+class Case:
+    def __init__(self, place, retake, guests):
+        self.place = place
+        self.retake = retake
+        self.guests = guests
+        self.modes = engine.Modes(retake, place)
+        self.trace = self.modes.trace
+
+    def guest(self, name):
+        shutil.copy(f"{self.guests}/{name}", self.place.bin / name)
+        return str(self.place.bin / name)
+
+    def start(self, argv, flags=()):
+        """Starts a recording; returns its Popen with a pipe on stdout and one on stderr."""
+        self.place.fresh_work()
+        return subprocess.Popen([self.retake, "record", *flags, "-o", str(self.trace), "--", *argv],
+                                cwd=self.place.work, env=self.place.environment(), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def end_of_all(self):
+        reaper, end = engine.Reaper(), time.monotonic() + engine.WAIT_SECONDS
+        while reaper.poll():
+            if time.monotonic() > end:
+                raise Failure(f"left: {[engine.describe_process(p) for p in engine.descendants()]}")
+            time.sleep(0.005)
+
+    def finish(self, process, seconds=20):
+        out, err = process.communicate(timeout=seconds)
+        return process.returncode, out, err
+
+    def background(self):
+        """record returns with the first process's status; the recording goes on until the daemon ends."""
+        status, _, err = self.finish(self.start([self.guest("daemon_outlives")]))
+        if status != 0:
+            raise Failure(f"status {status}: {engine.show(err)}")
+        if (self.place.work / "daemon_file").exists():
+            raise Failure("record waited for the daemon")
+        self.end_of_all()
+        if not (self.place.work / "daemon_file").exists():
+            raise Failure("the daemon did not live to write its file")
+        replayed = self.modes.replay()
+        if replayed.describe_status() != "exit 0":
+            raise Failure(f"replay: {replayed.describe_status()} {engine.show(replayed.err)}")
+
+    def waiting(self):
+        """record --wait returns only when the last task has ended."""
+        status, _, err = self.finish(self.start([self.guest("daemon_outlives")], ["--wait"]))
+        if status != 0 or not (self.place.work / "daemon_file").exists():
+            raise Failure(f"--wait did not wait: status {status}: {engine.show(err)}")
+        self.end_of_all()
+
+    def pipes_released(self):
+        """A caller that reads until the pipes' end isn't held up by a supervisor in the background."""
+        process = self.start(["/bin/sh", "-c", "setsid sleep 3 < /dev/null > /dev/null 2>&1 & echo said"])
+        begin = time.monotonic()
+        status, out, err = self.finish(process)
+        took = time.monotonic() - begin
+        if status != 0 or out != b"said\n" or err != b"":
+            raise Failure(f"status {status}, {out!r}, {err!r}")
+        if took > 2:
+            raise Failure(f"the pipes were held for {took:.1f} s")
+        self.end_of_all()
+
+    def status_passed(self):
+        """Programs that can't be started: 126 and 127 as env gives, with a sentence, and no trace left."""
+        plain = self.place.root / "plain"
+        plain.write_text("no program")
+        for command, expected in ((["/absent/program"], 127), (["absent-program-anywhere"], 127),
+                                  ([str(plain)], 126), ([str(self.place.work)], 126)):
+            status, out, err = self.finish(self.start(command))
+            if status != expected or out != b"" or not err.strip().splitlines()[-1].startswith(b"retake: "):
+                raise Failure(f"{command}: status {status}, expected {expected}: {engine.show(err)}")
+            self.end_of_all()
+            if self.trace.exists() and os.listdir(self.trace):
+                raise Failure(f"{command}: a trace is left: {os.listdir(self.trace)}")
+            shutil.rmtree(self.trace, ignore_errors=True)
+
+    def replay_while_recording(self):
+        """A trace still being written replays up to its last section."""
+        process = self.start(["/bin/sh", "-c", "i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.05; done"])
+        time.sleep(0.8)
+        during = subprocess.run([self.retake, "replay", str(self.trace)], cwd=self.place.work, check=False,
+                                env=self.place.environment(), capture_output=True, timeout=30)
+        status, out, err = self.finish(process)
+        if status != 0:
+            raise Failure(f"the recording was disturbed: {status} {engine.show(err)}")
+        last = (during.stderr.strip().splitlines() or [b""])[-1]
+        if during.returncode != 125 or b"ends here" not in last:
+            raise Failure(f"replay meanwhile: {during.returncode} {engine.show(during.stderr)}")
+        if not out.startswith(during.stdout) or during.stdout == b"":
+            raise Failure(f"replay meanwhile showed {engine.show(during.stdout)}")
+        self.end_of_all()
+        after = self.modes.replay()
+        if after.out != out or after.describe_status() != "exit 0":
+            raise Failure(f"replay afterwards: {after.describe_status()} {engine.show(after.err)}")
+
+    def recorded_directory(self):
+        """Without -o, traces go to $RETAKE_DIR as NAME-N, and `latest` is the newest."""
+        hello = self.guest("hello")
+        for _ in range(3):
+            outcome = engine.run([self.retake, "record", "--", hello], self.place)
+            if outcome.out != b"hello\n" or outcome.err != b"":
+                raise Failure(f"{outcome.describe_status()} {engine.show(outcome.err)}")
+        names = sorted(os.listdir(self.place.store))
+        if len(names) != 4 or "latest" not in names:
+            raise Failure(f"the store holds {names}")
+        latest = self.place.store / "latest"
+        if not latest.is_symlink() or pathlib.Path(os.path.realpath(latest)).name != names[2 if names[-1] == "latest" else -1]:
+            if os.path.realpath(latest) != str(self.place.store / sorted(n for n in names if n != "latest")[-1]):
+                raise Failure(f"latest is {os.readlink(latest)} of {names}")
+        replayed = engine.run([self.retake, "replay"], self.place)
+        if replayed.out != b"hello\n":
+            raise Failure(f"replay of the latest: {engine.show(replayed.err)}")
+
+    def cwd_gone(self):
+        """Recording and replaying in a directory that is removed meanwhile."""
+        gone = self.place.root / "gone"
+        gone.mkdir()
+        script = f'cd {gone} && rmdir {gone} && exec "$@"'
+        argv = ["/bin/sh", "-c", script, "sh", self.retake, "record", "-o", str(self.trace), "--", self.guest("hello")]
+        recorded = engine.run(argv, self.place)
+        if recorded.out != b"hello\n":
+            raise Failure(f"{recorded.describe_status()} {engine.show(recorded.err)}")
+        if self.modes.replay().out != b"hello\n":
+            raise Failure("it does not replay")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--retake", required=True)
+    parser.add_argument("--guests", required=True)
+    parser.add_argument("--case", required=True)
+    args = parser.parse_args()
+    engine.main_of_case(f"recorder_{args.case}",
+                        lambda place: getattr(Case(place, args.retake, args.guests), args.case)())
+
+
+if __name__ == "__main__":
+    main()
