@@ -79,16 +79,14 @@ class Walk {
   bool Read(uint64_t address, void* buffer, size_t size);
   const std::array<uint8_t, kPage>* PageAt(uint64_t page);
 
-  int Restart();
   // To the caller's frame; false at the end.
-  bool Step(const Position& here, bool from_signal);
+  bool Step(bool from_signal);
   bool IsSignalReturn(uint64_t pc);
   bool HasTables(uint64_t pc);
   bool StepByFramePointer();
   bool LeaveBadCall();
   bool Enter(uint64_t pc, uint64_t sp, uint64_t frame_pointer);
   void CopyCursor();
-  Position Here();
   void AddFrame(uint64_t pc, bool exact);
 
   uint64_t Word(int number) const {
@@ -270,16 +268,6 @@ bool Walk::Read(uint64_t address, void* buffer, size_t size) {
 
 // --- The walk ---
 
-int Walk::Restart() { return unw_init_remote(&cursor_, AddressSpace(), this); }
-
-Walk::Position Walk::Here() {
-  unw_word_t pc = 0;
-  unw_word_t sp = 0;
-  unw_get_reg(&cursor_, UNW_REG_IP, &pc);
-  unw_get_reg(&cursor_, UNW_REG_SP, &sp);
-  return {(pc & abi_.code_mask) + inside_call_, sp};
-}
-
 // Registers become what they are in the cursor's frame, as far as that is known.
 void Walk::CopyCursor() {
   Registers now = registers_;
@@ -295,26 +283,25 @@ void Walk::CopyCursor() {
 bool Walk::Enter(uint64_t pc, uint64_t sp, uint64_t frame_pointer) {
   // A cursor that starts anew takes the pc for one that was interrupted, not returned to: so that
   // tables are looked up for the call itself, it begins inside of it.
-  SetWord(UNW_REG_IP, (pc & abi_.code_mask) - 1);
-  SetWord(UNW_REG_SP, sp);
+  here_ = {pc & abi_.code_mask, sp};
+  registers_.words[HostArch().pc] = here_.pc - 1;
+  registers_.words[HostArch().sp] = sp;
   SetWord(abi_.frame_pointer, frame_pointer);
-  inside_call_ = 1;
-  return Restart() == 0;
+  return unw_init_remote(&cursor_, AddressSpace(), this) == 0;
 }
 
 bool Walk::StepByFramePointer() {
   CopyCursor();
   const uint64_t frame = Word(abi_.frame_pointer);
   uint64_t record[2] = {};
-  if (frame % 8 != 0 || frame < Word(UNW_REG_SP) || !Read(frame, record, sizeof record))
-    return false;
+  if (frame % 8 != 0 || frame < here_.sp || !Read(frame, record, sizeof record)) return false;
   return Enter(record[1], frame + sizeof record, record[0]);
 }
 
 // A call through a bad pointer: the caller's address is where a function finds it at its first
 // instruction.
 bool Walk::LeaveBadCall() {
-  const uint64_t sp = Word(UNW_REG_SP);
+  const uint64_t sp = here_.sp;
   if (abi_.link >= 0) return Enter(Word(abi_.link), sp, Word(abi_.frame_pointer));
   uint64_t pc = 0;
   return Read(sp, &pc, sizeof pc) && Enter(pc, sp + sizeof pc, Word(abi_.frame_pointer));
@@ -332,21 +319,24 @@ bool Walk::HasTables(uint64_t pc) {
   return FindTables(AddressSpace(), pc, &info, 0) >= 0;
 }
 
-bool Walk::Step(const Position& here, bool from_signal) {
+bool Walk::Step(bool from_signal) {
   // Where it has no tables libunwind would guess: on one architecture at more than the frame
   // pointer, on another not at all.
-  if (!from_signal && !HasTables(here.pc) && !HasTables(here.pc - 1)) return StepByFramePointer();
+  if (!from_signal && !HasTables(here_.pc) && !HasTables(here_.pc - 1)) return StepByFramePointer();
   const int stepped = unw_step(&cursor_);
   // 0: the tables say that this is the outermost frame.
   if (stepped == 0) return false;
   if (stepped < 0) return StepByFramePointer();
-  inside_call_ = 0;
   unw_word_t pc = 0;
-  unw_get_reg(&cursor_, UNW_REG_IP, &pc);
+  unw_word_t sp = 0;
+  // Right after a step only: at the start, aarch64's UNW_REG_IP is the link register.
+  if (unw_get_reg(&cursor_, UNW_REG_IP, &pc) != 0 || unw_get_reg(&cursor_, UNW_REG_SP, &sp) != 0)
+    return false;
+  here_ = {pc, sp};
   if ((pc & ~abi_.code_mask) == 0) return true;
   // A signed return address, which libunwind would look up as it is.
   CopyCursor();
-  return Enter(pc, Word(UNW_REG_SP), Word(abi_.frame_pointer));
+  return Enter(pc, sp, Word(abi_.frame_pointer));
 }
 
 void Walk::AddFrame(uint64_t pc, bool exact) {
@@ -371,29 +361,26 @@ void Walk::AddFrame(uint64_t pc, bool exact) {
 }
 
 std::vector<Frame> Walk::Run() {
-  const uint64_t pc = Word(UNW_REG_IP);
-  AddFrame(pc, true);
+  here_ = {registers_.words[HostArch().pc], registers_.words[HostArch().sp]};
+  AddFrame(here_.pc, true);
   if (AddressSpace() == nullptr) return std::move(frames_);
-  if (IsCode(pc)) {
-    if (Restart() != 0) return std::move(frames_);
+  if (IsCode(here_.pc)) {
+    if (unw_init_remote(&cursor_, AddressSpace(), this) != 0) return std::move(frames_);
   } else {
-    if (!LeaveBadCall() || !IsCode(Here().pc)) return std::move(frames_);
-    AddFrame(Here().pc, false);
+    if (!LeaveBadCall() || !IsCode(here_.pc)) return std::move(frames_);
+    AddFrame(here_.pc, false);
   }
-  Position here = Here();
   while (frames_.size() < kMaxFrames) {
     // Not unw_is_signal_frame: it means this frame on one architecture, the one before on another.
-    const bool from_signal = IsSignalReturn(here.pc);
+    const bool from_signal = IsSignalReturn(here_.pc);
     frames_.back().signal = from_signal;
-    if (!Step(here, from_signal)) break;
-    const Position next = Here();
-    if (!IsCode(next.pc)) break;
+    const Position last = here_;
+    if (!Step(from_signal) || !IsCode(here_.pc)) break;
     // Callers' frames lie above; only a signal handler may have had a stack of its own. A leaf
-    // function's frame may be empty, the same frame twice is no progress.
-    if (next.sp < here.sp && !from_signal) break;
-    if (next == here) break;
-    AddFrame(next.pc, from_signal);
-    here = next;
+    // function's frame may be empty; the same frame twice is no progress.
+    if (here_.sp < last.sp && !from_signal) break;
+    if (here_ == last) break;
+    AddFrame(here_.pc, from_signal);
   }
   return std::move(frames_);
 }

@@ -112,6 +112,15 @@ uint64_t CloneFlags(const Task& parent) {
   }
 }
 
+uint64_t ChildTidAddress(const Task& parent) {
+  if (parent.sys != Sys::clone3)
+    return machine::Argument(parent.entry, machine::CloneChildTidArgument());
+  // struct clone_args: flags, pidfd, child_tid (<linux/sched.h>).
+  uint64_t address = 0;
+  parent.process->memory.ReadValue(machine::Argument(parent.entry, 0) + 16, &address);
+  return address;
+}
+
 Status RestoreSignalAction(pid_t pid, TaskMemory& memory, const Registers& registers, int signal,
                            const SignalAction& action) {
   // The kernel's reset changes the handler only; flags, restorer and mask stay in its table. Read

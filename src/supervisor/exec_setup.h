@@ -24,6 +24,9 @@ Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
 // The clone flags of the call that `parent` is in (fork and vfork have theirs implied).
 uint64_t CloneFlags(const Task& parent);
 
+// Where that call has the child's thread id written (CLONE_CHILD_SETTID).
+uint64_t ChildTidAddress(const Task& parent);
+
 // Sets a signal's action in the task by an injected rt_sigaction. Only what SignalAction holds can
 // be put back, which is what the kernel's forced reset takes away.
 Status RestoreSignalAction(pid_t pid, TaskMemory& memory, const Registers& registers, int signal,

@@ -1,0 +1,473 @@
+// The recorder's answers to the supervisor: calls, tasks, signals. Effects on memory mappings are
+// in recording_memory.cc.
+#include "replay/recording.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fd.h"
+#include "base/kernel_constants.h"
+#include "stub/layout.h"
+#include "supervisor/exec_setup.h"
+#include "supervisor/filter.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+
+Recording::TaskState& Recording::State(const Task& task) {
+  if (task.id >= tasks_.size()) tasks_.resize(task.id + 1);
+  TaskState& state = tasks_[task.id];
+  if (state.process == nullptr) state.process = std::make_shared<ProcessState>();
+  if (state.fds == nullptr) state.fds = std::make_shared<FdTable>();
+  return state;
+}
+
+Call Recording::CallOf(const Task& task, int64_t result) const {
+  Call call;
+  call.arch = &HostArch();
+  call.sys = task.sys;
+  call.number = static_cast<int64_t>(machine::SyscallNumber(task.entry));
+  for (int i = 0; i < 6; ++i) call.args[static_cast<size_t>(i)] = machine::Argument(task.entry, i);
+  call.result = result;
+  call.memory = &task.process->memory;
+  return call;
+}
+
+void Recording::Begin(Task& task, EventKind kind) {
+  event_.Clear();
+  event_.kind = kind;
+  event_.task = task.id;
+}
+
+void Recording::Write(Task& task) {
+  if (!writing_) return;
+  if (options_.check_interval > 0 &&
+      ++events_since_hash_ >= static_cast<uint64_t>(options_.check_interval)) {
+    events_since_hash_ = 0;
+    if (auto hash = HashWritableMemory(task.pid, task.process->memory); hash.ok())
+      event_.memory_hash = *hash;
+  }
+  trace_.Append(event_);
+}
+
+void Recording::Count(const std::string& what) { ++trace_.manifest().unknown_calls[what]; }
+
+void Recording::Warn(std::string text) {
+  if (warned_.insert(text).second) warnings_.push_back(std::move(text));
+}
+
+Result<uint32_t> Recording::KeepFile(int fd, const struct stat& status, const std::string& path) {
+  FileId id{status.st_dev, status.st_ino};
+  mapped_files_.insert(id);
+  return trace_.AddFile(fd, status, path, !written_files_.contains(id));
+}
+
+// --- Exec ----------------------------------------------------------------------------------------
+
+Status Recording::OnExec(Task& task, const Registers& registers,
+                         const std::vector<Mapping>& mappings) {
+  TaskState& state = State(task);
+  if (task.sys != Sys::kNone) {
+    Begin(task, EventKind::kEntered);
+    event_.before = event_.after = task.entry;
+    for (size_t i = 0; i < state.early_previews.size(); ++i) {
+      std::span<uint8_t> out =
+          event_.AddPreview(state.early_previews[i].address, state.early_bytes[i].size());
+      std::copy(state.early_bytes[i].begin(), state.early_bytes[i].end(), out.begin());
+    }
+    if (writing_) trace_.Append(event_);
+  }
+  state.early_previews.clear();
+  state.early_bytes.clear();
+  state.process = std::make_shared<ProcessState>();
+  state.fds = std::make_shared<FdTable>();
+  state.cpuid_trapped = options_.portable;
+
+  Image image = TRY(CaptureAfterExec(task.pid, task.process->memory, registers, mappings, *this));
+  for (const ImageMapping& mapping : image.mappings) {
+    if (mapping.kind != ImageMapping::Kind::kBlob) continue;
+    auto of = std::find_if(mappings.begin(), mappings.end(),
+                           [&](const Mapping& m) { return m.start == mapping.address; });
+    if (of == mappings.end()) continue;
+    state.process->maps.Map({mapping.address,
+                             mapping.size,
+                             mapping.offset,
+                             {of->device, of->inode},
+                             false,
+                             mapping.object});
+  }
+  Begin(task, EventKind::kExec);
+  event_.pid = task.pid;
+  event_.after = image.registers;
+  event_.image = TRY(trace_.AddImage(image));
+  Write(task);
+  return {};
+}
+
+// --- Calls ---------------------------------------------------------------------------------------
+
+Result<CallVerdict> Recording::Answer(Task& task, int64_t result) {
+  Begin(task, EventKind::kSyscall);
+  event_.before = task.entry;
+  event_.after = task.entry;
+  machine::FinishCall(event_.after, result);
+  TRY(AddMemory(task, RowOf(task.sys), result));
+  Write(task);
+  return CallVerdict{CallVerdict::Kind::kAnswer, result};
+}
+
+Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
+  TaskState& state = State(task);
+  switch (filter_data) {
+    case kUnknownCall: {
+      Count(fmt::format("syscall {}", static_cast<int64_t>(machine::SyscallNumber(task.entry))));
+      Begin(task, EventKind::kSyscall);
+      event_.before = event_.after = task.entry;
+      machine::FinishCall(event_.after, -ENOSYS);
+      Write(task);
+      return CallVerdict{CallVerdict::Kind::kAnswer, -ENOSYS};
+    }
+    case kForeignArchCall:
+    case kForeignAbiCall:
+      return Error(
+          0,
+          fmt::format(
+              "the program made a syscall of another architecture (number {}); only {} ones can be "
+              "recorded",
+              machine::SyscallNumber(task.entry), HostArch().name),
+          task.pid);
+    default:
+      break;
+  }
+  const Row& row = RowOf(task.sys);
+  if (filter_data == kDeniedCall) {
+    Count(std::string(SysName(task.sys)));
+    return Answer(task, -DenyErrno(row));
+  }
+  if (auto answer = TRY(AnswerBySelf(task, row))) return Answer(task, *answer);
+  if (WriteSourceOf(row) != WriteSource::kNone) {
+    if (auto answer = TRY(PrepareWrite(task, row))) return Answer(task, *answer);
+    if (state.writes_echo) {
+      // One at a time, so that the order of events is the order in which the output appeared.
+      if (echo_writer_ && *echo_writer_ != task.id) return CallVerdict{CallVerdict::Kind::kHold};
+      echo_writer_ = task.id;
+    }
+  }
+  TaskEffect effect = TaskEffectOf(row);
+  if (effect == TaskEffect::kExits || effect == TaskEffect::kExitsGroup) {
+    Begin(task, EventKind::kEntered);
+    event_.before = event_.after = task.entry;
+    Write(task);
+    return CallVerdict{CallVerdict::Kind::kFinal};
+  }
+  if (PreviewBeforeCall(row)) CollectEarlyPreviews(task, row);
+  if (MapEffectOf(row) == MapEffect::kBrk && state.process->brk == 0 &&
+      machine::Argument(task.entry, 0) != 0) {
+    TRY(LearnBrk(task));
+  }
+  if (OutputsUnknown(row, CallOf(task, 0))) {
+    Count(fmt::format("{} {:#x}", SysName(task.sys), machine::Argument(task.entry, 1)));
+    state.copies = TRY(PageCopies::Take(task.pid, task.process->memory));
+  }
+  return CallVerdict{};
+}
+
+Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& row) {
+  auto arg = [&](int index) { return machine::Argument(task.entry, index); };
+  using Answered = std::optional<int64_t>;
+  switch (MapEffectOf(row)) {
+    case MapEffect::kMap:
+      if ((arg(3) & MAP_FIXED) != 0 && TouchesStub(arg(0), arg(1))) {
+        Warn(fmt::format(
+            "the program wants memory at {:#x}, where retake's stub page is; it got ENOMEM",
+            arg(0)));
+        return Answered(-ENOMEM);
+      }
+      break;
+    case MapEffect::kUnmap:
+    case MapEffect::kProtect:
+    case MapEffect::kRemap:
+      if (TouchesStub(arg(0), arg(1))) {
+        Warn(fmt::format("the program's {} touches retake's stub page at {:#x}; it got ENOMEM",
+                         SysName(task.sys), kStubAddress));
+        return Answered(-ENOMEM);
+      }
+      break;
+    case MapEffect::kAdvise:
+      // When the kernel takes such pages is its own choice; that it never does is allowed.
+      if (arg(2) == MADV_FREE || TouchesStub(arg(0), arg(1))) return Answered(0);
+      break;
+    case MapEffect::kAttach:
+      return Error(0, "the program uses System V shared memory, which can't be recorded yet",
+                   task.pid);
+    default:
+      break;
+  }
+  switch (task.sys) {
+    case Sys::prctl:
+      return AnswerPrctl(task);
+    case Sys::clone:
+      if ((arg(0) & CLONE_UNTRACED) != 0) return Answered(-EPERM);
+      break;
+    case Sys::sched_setaffinity:
+      // All tasks share the tracer's CPU; the program believes what it asked for.
+      return Answered(arg(1) == 0 ? -EINVAL : 0);
+    default:
+      break;
+  }
+  return Answered();
+}
+
+Result<std::optional<int64_t>> Recording::AnswerPrctl(Task& task) {
+  using Answered = std::optional<int64_t>;
+  ProcessState& process = *State(task).process;
+  uint64_t value = machine::Argument(task.entry, 1);
+  switch (static_cast<int>(machine::Argument(task.entry, 0))) {
+    case PR_SET_DUMPABLE:
+      // An undumpable process can be read by no ordinary tracer; the program needn't know that it
+      // isn't one.
+      if (value > 1) break;
+      process.undumpable = value == 0;
+      return Answered(0);
+    case PR_GET_DUMPABLE:
+      return Answered(process.undumpable ? 0 : 1);
+    case PR_SET_SECCOMP:
+      return Answered(-EINVAL);
+    case PR_SET_TSC:
+      return Answered(value == PR_TSC_ENABLE ? 0 : -EINVAL);
+    default:
+      break;
+  }
+  return Answered();
+}
+
+void Recording::CollectEarlyPreviews(Task& task, const Row& row) {
+  TaskState& state = State(task);
+  state.early_previews.clear();
+  state.early_bytes.clear();
+  InputPreviews(row, CallOf(task, 0), state.early_previews);
+  for (const Range& range : state.early_previews) {
+    std::vector<uint8_t> bytes(std::min<uint64_t>(range.size, 4096));
+    bytes.resize(task.process->memory.ReadSome(range.address, bytes.data(), bytes.size()));
+    state.early_bytes.push_back(std::move(bytes));
+  }
+}
+
+void Recording::ReadInto(const Task& task, const std::vector<Range>& outputs,
+                         const std::vector<Range>& previews) {
+  // Make all room first: data may move while it grows.
+  size_t first_write = event_.writes.size();
+  for (const Range& range : outputs) event_.AddWrite(range.address, range.size);
+  for (const Range& range : previews) event_.AddPreview(range.address, range.size);
+  std::vector<TaskMemory::Piece> pieces;
+  pieces.reserve(outputs.size() + previews.size());
+  auto add = [&](const MemoryWrite& write) {
+    pieces.push_back({write.address, std::span(event_.data).subspan(write.offset, write.size)});
+  };
+  std::for_each(event_.writes.begin() + static_cast<ptrdiff_t>(first_write), event_.writes.end(),
+                add);
+  std::for_each(event_.previews.begin(), event_.previews.end(), add);
+  task.process->memory.Gather(pieces);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    event_.writes[first_write + i].size = static_cast<uint32_t>(pieces[i].got);
+  }
+  for (size_t i = 0; i < previews.size(); ++i) {
+    event_.previews[i].size = static_cast<uint32_t>(pieces[outputs.size() + i].got);
+  }
+}
+
+Status Recording::AddMemory(Task& task, const Row& row, int64_t result) {
+  TaskState& state = State(task);
+  Call call = CallOf(task, result);
+  std::vector<Range> outputs = std::move(state.interrupted_outputs);
+  state.interrupted_outputs.clear();
+  std::vector<Range> previews;
+  if (state.copies) {
+    TRY(state.copies->AddDifferences(task.pid, task.process->memory, event_));
+    state.copies.reset();
+  } else {
+    OutputRanges(row, call, outputs);
+  }
+  InputPreviews(row, call, previews);
+  if (!outputs.empty() || !previews.empty()) ReadInto(task, outputs, previews);
+  return {};
+}
+
+Status Recording::OnCallInterrupted(Task& task, const Registers& exit) {
+  Call call = CallOf(task, machine::ResultOf(exit));
+  OutputRanges(RowOf(task.sys), call, State(task).interrupted_outputs);
+  return {};
+}
+
+Status Recording::OnCallEntered(Task& task) {
+  Begin(task, EventKind::kEntered);
+  event_.before = event_.after = task.entry;
+  Write(task);
+  return {};
+}
+
+Status Recording::OnCallExit(Task& task, Registers& exit) {
+  TaskState& state = State(task);
+  const Row& row = RowOf(task.sys);
+  int64_t result = machine::ResultOf(exit);
+  if (task.sys == Sys::sched_getaffinity && result > 0) {
+    // All tasks share the tracer's CPU, which is no business of the program's.
+    size_t size = std::min<size_t>(static_cast<size_t>(result), sizeof options_.affinity);
+    ByteSpan mask(reinterpret_cast<const uint8_t*>(&options_.affinity), size);
+    TRY(task.process->memory.Write(machine::Argument(task.entry, 2), mask));
+  }
+  Begin(task, EventKind::kSyscall);
+  event_.before = task.entry;
+  event_.after = exit;
+  machine::ForgetSyscall(event_.after);
+  bool failed = result < 0 && result >= -4095;
+  if (MapEffectOf(row) != MapEffect::kNone && !failed)
+    TRY(AddMapEffect(task, MapEffectOf(row), result));
+  state.fds->Follow(FdEffectOf(row), CallOf(task, result).args, result);
+  TRY(AddMemory(task, row, result));
+  if (WriteSourceOf(row) != WriteSource::kNone) TRY(FinishWrite(task, row, result));
+  TRY(FollowSignals(task, row, result));
+  if (TaskEffectOf(row) == TaskEffect::kSigreturn || MapEffectOf(row) == MapEffect::kExecuted) {
+    TRY(ptracer::GetVector(task.pid, event_.vector_state));
+  }
+  if (!state.cpuid_trapped && FdEffectOf(row) == FdEffect::kOpens) {
+    // ld.so has asked the CPU what it wanted to know before it opens its first library; from here
+    // on the answers hide what can't be trapped (random numbers).
+    state.cpuid_trapped = true;
+    SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
+    Registers now = exit;
+    machine::ForgetSyscall(now);
+    TRY(supervisor_->TrapCpuid(task, now));
+    auto trap = machine::CpuidTrap(true);
+    if (trap && supervisor_->cpuid_works()) {
+      event_.map_ops.push_back({.kind = MapOp::Kind::kRawCall,
+                                .address = trap->args[0],
+                                .size = trap->args[1],
+                                .flags = static_cast<uint32_t>(HostArch().NumberOf(trap->sys))});
+    }
+  }
+  Write(task);
+  return {};
+}
+
+Status Recording::FollowSignals(Task& task, const Row& row, int64_t result) {
+  switch (TaskEffectOf(row)) {
+    case TaskEffect::kSigaction: {
+      if (result != 0) break;
+      uint64_t signal = machine::Argument(task.entry, 0);
+      uint64_t address = machine::Argument(task.entry, 1);
+      if (address == 0 || signal == 0 || signal > SignalActions::kSignals) break;
+      SignalAction action;
+      const ReadableMemory& memory = task.process->memory;
+      if (memory.ReadValue(address, &action.handler) &&
+          memory.ReadValue(address + HostArch().abi.ksigaction_flags_offset, &action.flags)) {
+        (*task.signals)[static_cast<int>(signal)] = action;
+      }
+      break;
+    }
+    case TaskEffect::kSigmask:
+    case TaskEffect::kSigreturn:
+      task.signal_mask = TRY(ptracer::GetSigmask(task.pid));
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+// --- Tasks ---------------------------------------------------------------------------------------
+
+Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
+  if (kind == NewTaskKind::kThread) {
+    return Error(0,
+                 fmt::format("the program started a thread ({}); recording threads that share "
+                             "memory isn't supported yet",
+                             SysName(parent.sys)),
+                 parent.pid);
+  }
+  // Reserve before taking references: State() may move the table.
+  State(child);
+  TaskState& from = State(parent);
+  TaskState& to = State(child);
+  uint64_t flags = CloneFlags(parent);
+  to.fds = (flags & CLONE_FILES) != 0 ? from.fds : std::make_shared<FdTable>(*from.fds);
+  to.cpuid_trapped = from.cpuid_trapped;
+  if (kind == NewTaskKind::kVfork) {
+    to.process = from.process;
+  } else {
+    if (const FileMap* shared = from.process->maps.FindShared())
+      TRY(RefuseSharing(*shared, parent));
+    to.process = std::make_shared<ProcessState>(*from.process);
+  }
+
+  Begin(parent, EventKind::kTaskNew);
+  event_.before = parent.entry;
+  event_.after = child.last;
+  machine::ForgetSyscall(event_.after);
+  event_.new_task = child.id;
+  event_.pid = child.pid;
+  event_.sharing = kind == NewTaskKind::kVfork ? TaskSharing::kBorrowed : TaskSharing::kProcess;
+  // The thread id that the kernel writes into the child's memory before its first instruction.
+  if ((flags & CLONE_CHILD_SETTID) != 0) {
+    uint64_t address = ChildTidAddress(parent);
+    uint32_t tid = 0;
+    if (child.process->memory.ReadValue(address, &tid)) {
+      std::span<uint8_t> out = event_.AddWrite(address, sizeof tid);
+      memcpy(out.data(), &tid, sizeof tid);
+    }
+  }
+  if (writing_) trace_.Append(event_);
+  trace_.manifest().tasks = std::max<uint64_t>(trace_.manifest().tasks, child.id + 1);
+  return {};
+}
+
+Status Recording::OnGone(Task& task, WaitStatus status) {
+  TaskState& state = State(task);
+  Begin(task, EventKind::kTaskGone);
+  event_.wait_status = status.raw();
+  event_.pid = task.pid;
+  if (writing_) trace_.Append(event_);
+  if (task.id == 0) trace_.manifest().wait_status = status.raw();
+  state = TaskState{};
+  if (echo_writer_ == task.id) {
+    echo_writer_.reset();
+    supervisor_->Release();
+  }
+  return {};
+}
+
+// --- Signals and traps ---------------------------------------------------------------------------
+
+Status Recording::OnSignal(Task& task, const SignalArrival& arrival) {
+  Begin(task, arrival.synchronous ? EventKind::kFault : EventKind::kSignal);
+  event_.signal = arrival.signal;
+  event_.before = arrival.before;
+  event_.after = arrival.after;
+  machine::ForgetSyscall(event_.after);
+  TRY(ptracer::GetVector(task.pid, event_.vector_state));
+  // The frame lies between the new stack pointer and the old one, or at the top of an alternate
+  // stack.
+  uint64_t most = machine::MaxSignalFrame(event_.vector_state.size());
+  uint64_t sp = Sp(arrival.after);
+  uint64_t size = most;
+  if (Sp(arrival.before) > sp && Sp(arrival.before) - sp < most) size = Sp(arrival.before) - sp;
+  ReadInto(task, {{sp, size}}, {});
+  Write(task);
+  return {};
+}
+
+Status Recording::OnTrap(Task& task, TrapKind kind, const Registers& before,
+                         const Registers& after) {
+  Begin(task, kind == TrapKind::kCpuid ? EventKind::kCpuid : EventKind::kTimestamp);
+  event_.before = before;
+  event_.after = after;
+  Write(task);
+  return {};
+}
+
+}  // namespace retake

@@ -1,0 +1,133 @@
+// Recording: turns what the supervisor sees into the events of a trace.
+//
+// Every call whose row says "stop" has its entry registers kept at the entry stop; at the exit stop
+// its outputs are read from the program's memory as the syscall table tells, its effect on the
+// mappings is put in terms that a replay executes, and one event is written. User code of different
+// processes runs in parallel; the order of events in the trace is the order in which the tracer
+// handled their stops, and since processes without common memory touch each other through events
+// only, a replay in that order is right.
+#ifndef RETAKE_REPLAY_RECORDING_H_
+#define RETAKE_REPLAY_RECORDING_H_
+
+#include <sched.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "replay/event.h"
+#include "replay/fd_table.h"
+#include "replay/file_maps.h"
+#include "replay/page_copies.h"
+#include "replay/trace.h"
+#include "snapshot/capture.h"
+#include "supervisor/event_sink.h"
+#include "supervisor/supervisor.h"
+
+namespace retake {
+
+struct RecordingOptions {
+  bool portable = false;
+  EchoTargets echo;
+  cpu_set_t affinity;      // what the program believes it may run on
+  int check_interval = 0;  // a memory hash every so many events; 0: never
+};
+
+class Recording : public EventSink, private ContentStore {
+ public:
+  Recording(RecordingOptions options, TraceWriter& trace) : options_(options), trace_(trace) {}
+
+  void set_supervisor(Supervisor& supervisor) { supervisor_ = &supervisor; }
+  // From now on nothing is written: the trace can't take more, but the program goes on.
+  void StopWriting() { writing_ = false; }
+  bool writing() const { return writing_; }
+  // Warnings for people, each once; the caller shows them.
+  std::vector<std::string> TakeWarnings() { return std::exchange(warnings_, {}); }
+
+  Status OnExec(Task& task, const Registers& registers,
+                const std::vector<Mapping>& mappings) override;
+  Result<CallVerdict> OnCallEntry(Task& task, uint16_t filter_data) override;
+  Status OnCallExit(Task& task, Registers& exit) override;
+  Status OnCallInterrupted(Task& task, const Registers& exit) override;
+  Status OnCallEntered(Task& task) override;
+  Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) override;
+  Status OnSignal(Task& task, const SignalArrival& arrival) override;
+  Status OnTrap(Task& task, TrapKind kind, const Registers& before,
+                const Registers& after) override;
+  Status OnGone(Task& task, WaitStatus status) override;
+
+ private:
+  // What the tasks of one address space share.
+  struct ProcessState {
+    FileMaps maps;
+    uint64_t brk = 0;  // the program break; 0: not known yet
+    bool undumpable = false;
+  };
+  struct TaskState {
+    std::shared_ptr<ProcessState> process;
+    std::shared_ptr<FdTable> fds;
+    std::vector<Range> early_previews;  // of a call whose memory is gone after it
+    std::vector<std::vector<uint8_t>> early_bytes;
+    std::vector<Range>
+        interrupted_outputs;           // written by attempts of a call that the kernel restarted
+    std::optional<PageCopies> copies;  // for a call with unknown outputs
+    bool writes_echo = false;          // it is in a call that writes to what is shown again
+    bool cpuid_trapped = false;
+    bool exec_logged = false;
+  };
+
+  Result<uint32_t> KeepFile(int fd, const struct stat& status, const std::string& path) override;
+
+  TaskState& State(const Task& task);
+  Call CallOf(const Task& task, int64_t result) const;
+  // Logs a call that the kernel doesn't make, and answers it.
+  Result<CallVerdict> Answer(Task& task, int64_t result);
+  // Calls that are answered or refused here, whatever the table says; nullopt for the rest.
+  Result<std::optional<int64_t>> AnswerBySelf(Task& task, const Row& row);
+  Result<std::optional<int64_t>> AnswerPrctl(Task& task);
+  // For a call that writes to a file: what of it matters to a replay.
+  Result<std::optional<int64_t>> PrepareWrite(Task& task, const Row& row);
+  Status FinishWrite(Task& task, const Row& row, int64_t result);
+  Status AddFileWriteEffects(Task& task, const FdInfo& info, const Row& row, int64_t result);
+  void AddEcho(Task& task, const Row& row, int64_t result);
+
+  void CollectEarlyPreviews(Task& task, const Row& row);
+  Status AddMemory(Task& task, const Row& row, int64_t result);
+  void ReadInto(const Task& task, const std::vector<Range>& outputs,
+                const std::vector<Range>& previews);
+  Status FollowSignals(Task& task, const Row& row, int64_t result);
+
+  // recording_memory.cc: effects on the mappings.
+  Status AddMapEffect(Task& task, MapEffect effect, int64_t result);
+  Status AddMap(Task& task, uint64_t address);
+  Status AddFileMap(Task& task, uint64_t address, uint64_t size);
+  Status AddRemap(Task& task, uint64_t to);
+  Status AddBrk(Task& task, uint64_t result);
+  Status AddAdvise(Task& task);
+  Status LearnBrk(Task& task);
+  Status RefuseSharing(const FileMap& map, const Task& task) const;
+
+  void Begin(Task& task, EventKind kind);
+  void Write(Task& task);
+  void Count(const std::string& what);
+  void Warn(std::string text);
+
+  RecordingOptions options_;
+  TraceWriter& trace_;
+  Supervisor* supervisor_ = nullptr;
+  bool writing_ = true;
+  std::vector<TaskState> tasks_;
+  Event event_;
+  std::unordered_set<FileId, FileIdHash> mapped_files_;   // ever mapped by a process of the tree
+  std::unordered_set<FileId, FileIdHash> written_files_;  // ever written by one
+  std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
+  uint64_t events_since_hash_ = 0;
+  std::unordered_set<std::string> warned_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_REPLAY_RECORDING_H_

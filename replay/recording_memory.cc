@@ -1,0 +1,424 @@
+// The recorder's view of memory mappings and of writes to files: what a call did to the address
+// space, put in terms that a replay executes; output that is shown again; writes to a file that is
+// mapped.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fd.h"
+#include "replay/recording.h"
+#include "stub/layout.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+namespace {
+
+const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+
+// A private map of a small part of a file larger than this keeps that part, not the whole file.
+constexpr uint64_t kLargeFile = 64 << 20;
+
+// At most this many pieces of one vectored write are shown again (IOV_MAX).
+constexpr uint64_t kMostPieces = 1024;
+
+uint64_t PageUp(uint64_t value) { return (value + kPageSize - 1) & ~(kPageSize - 1); }
+uint64_t PageDown(uint64_t value) { return value & ~(kPageSize - 1); }
+
+// Documentation/admin-guide/devices.txt.
+bool IsZeroDevice(const struct stat& status) {
+  return S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 5);
+}
+
+// Opens what a task's descriptor has open, anew and for reading.
+Fd OpenTaskFd(pid_t pid, int fd) {
+  return Fd(
+      open(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+// Whether a descriptor of the task's may be written to.
+bool IsWritable(pid_t pid, int fd) {
+  Fd file(open(fmt::format("/proc/{}/fdinfo/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512];
+  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
+  if (got <= 0) return true;
+  text[got] = 0;
+  const char* flags = strstr(text, "flags:");
+  if (flags == nullptr) return true;
+  return (strtoul(flags + 6, nullptr, 8) & O_ACCMODE) != O_RDONLY;
+}
+
+// The file position of a task's descriptor, or nullopt.
+std::optional<uint64_t> Position(pid_t pid, int fd) {
+  Fd file(open(fmt::format("/proc/{}/fdinfo/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512];
+  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
+  if (got <= 0) return std::nullopt;
+  text[got] = 0;
+  if (strncmp(text, "pos:", 4) != 0) return std::nullopt;
+  return strtoull(text + 4, nullptr, 10);
+}
+
+}  // namespace
+
+// --- Writes to files -----------------------------------------------------------------------------
+
+Result<std::optional<int64_t>> Recording::PrepareWrite(Task& task, const Row& row) {
+  using Answered = std::optional<int64_t>;
+  TaskState& state = State(task);
+  state.writes_echo = false;
+  int fd_argument = WriteFdArgument(row);
+  if (fd_argument < 0) return Answered();
+  int fd = static_cast<int>(machine::Argument(task.entry, fd_argument));
+  const FdInfo& info = state.fds->Look(task.pid, fd, options_.echo);
+  if (info.regular) written_files_.insert(info.id);
+  if (info.echo == EchoTarget::kNone) return Answered();
+  if (WriteSourceOf(row) == WriteSource::kFile) {
+    // What goes from file to file never is in the program's memory, so it could not be shown again.
+    // Refused, programs fall back to reading and writing.
+    return Answered(-EINVAL);
+  }
+  state.writes_echo = WriteSourceOf(row) != WriteSource::kOther;
+  return Answered();
+}
+
+Status Recording::FinishWrite(Task& task, const Row& row, int64_t result) {
+  TaskState& state = State(task);
+  if (state.writes_echo) {
+    if (result > 0) AddEcho(task, row, result);
+    state.writes_echo = false;
+    if (echo_writer_ == task.id) {
+      echo_writer_.reset();
+      supervisor_->Release();
+    }
+  }
+  int fd_argument = WriteFdArgument(row);
+  if (result < 0 || fd_argument < 0) return {};
+  int fd = static_cast<int>(machine::Argument(task.entry, fd_argument));
+  const FdInfo& info = state.fds->Look(task.pid, fd, options_.echo);
+  if (!info.regular || !mapped_files_.contains(info.id)) return {};
+  return AddFileWriteEffects(task, info, row, result);
+}
+
+void Recording::AddEcho(Task& task, const Row& row, int64_t result) {
+  TaskState& state = State(task);
+  int fd = static_cast<int>(machine::Argument(task.entry, WriteFdArgument(row)));
+  event_.echo = state.fds->Look(task.pid, fd, options_.echo).echo;
+  uint64_t left = static_cast<uint64_t>(result);
+  auto add = [&](uint64_t address, uint64_t size) {
+    uint64_t piece = std::min(size, left);
+    if (piece > 0) event_.echo_pieces.push_back({address, piece});
+    left -= piece;
+  };
+  uint64_t vector = machine::Argument(task.entry, 1);
+  uint64_t count = machine::Argument(task.entry, 2);
+  const ReadableMemory& memory = task.process->memory;
+  switch (WriteSourceOf(row)) {
+    case WriteSource::kBuffer:
+      add(vector, left);
+      return;
+    case WriteSource::kMessage: {
+      // struct msghdr: name, its length (padded), iovec, count (<linux/socket.h>).
+      uint64_t header[4] = {};
+      if (!memory.Read(vector, header, sizeof header)) return;
+      vector = header[2];
+      count = header[3];
+      break;
+    }
+    case WriteSource::kVector:
+      break;
+    default:
+      return;
+  }
+  for (uint64_t i = 0; i < std::min(count, kMostPieces) && left > 0; ++i) {
+    uint64_t piece[2] = {};  // struct iovec
+    if (!memory.Read(vector + i * sizeof piece, piece, sizeof piece)) return;
+    add(piece[0], piece[1]);
+  }
+}
+
+Status Recording::AddFileWriteEffects(Task& task, const FdInfo& info, const Row& row,
+                                      int64_t result) {
+  // Which bytes of the file changed. Where that isn't plain, all that is mapped counts.
+  uint64_t start = 0;
+  uint64_t end = ~uint64_t{0};
+  int fd = static_cast<int>(machine::Argument(task.entry, WriteFdArgument(row)));
+  bool positioned =
+      task.sys == Sys::pwrite64 || task.sys == Sys::pwritev || task.sys == Sys::pwritev2;
+  if (positioned && machine::Argument(task.entry, 3) != ~uint64_t{0}) {
+    start = machine::Argument(task.entry, 3);
+    end = start + static_cast<uint64_t>(result);
+  } else if (task.sys == Sys::write || task.sys == Sys::writev) {
+    if (auto position = Position(task.pid, fd)) {
+      end = *position;
+      start = end - std::min(end, static_cast<uint64_t>(result));
+    }
+  }
+  ProcessState& own = *State(task).process;
+  std::vector<Range> changed;
+  for (const TaskState& other : tasks_) {
+    if (other.process == nullptr) continue;
+    for (const FileMap& map : other.process->maps.all()) {
+      if (!(map.file == info.id) || map.offset >= end || map.offset + map.size <= start) continue;
+      if (other.process.get() != &own) {
+        return Error(0,
+                     "the program writes to a file that another of its processes has mapped; that "
+                     "can't be recorded yet",
+                     task.pid);
+      }
+      uint64_t first = std::max(start, map.offset);
+      uint64_t last = std::min(end, map.offset + map.size);
+      changed.push_back({map.address + (first - map.offset), last - first});
+    }
+  }
+  ReadInto(task, changed, {});
+  return {};
+}
+
+// --- Mappings ------------------------------------------------------------------------------------
+
+Status Recording::RefuseSharing(const FileMap& map, const Task& task) const {
+  return Error(0,
+               fmt::format("two processes of the program share writable memory (at {:#x}); "
+                           "recording that isn't supported "
+                           "yet",
+                           map.address),
+               task.pid);
+}
+
+Status Recording::AddMapEffect(Task& task, MapEffect effect, int64_t result) {
+  ProcessState& process = *State(task).process;
+  auto arg = [&](int index) { return machine::Argument(task.entry, index); };
+  switch (effect) {
+    case MapEffect::kMap:
+      return AddMap(task, static_cast<uint64_t>(result));
+    case MapEffect::kUnmap:
+      process.maps.Unmap(arg(0), PageUp(arg(1)));
+      event_.map_ops.push_back(
+          {.kind = MapOp::Kind::kUnmap, .address = arg(0), .size = PageUp(arg(1))});
+      return {};
+    case MapEffect::kProtect: {
+      MapOp op{.kind = MapOp::Kind::kProtect,
+               .address = arg(0),
+               .size = PageUp(arg(1)),
+               .prot = static_cast<uint32_t>(arg(2))};
+      op.extra = task.sys == Sys::pkey_mprotect ? arg(3) : ~uint64_t{0};
+      if (op.size > 0) event_.map_ops.push_back(op);
+      return {};
+    }
+    case MapEffect::kRemap:
+      return AddRemap(task, static_cast<uint64_t>(result));
+    case MapEffect::kBrk:
+      return AddBrk(task, static_cast<uint64_t>(result));
+    case MapEffect::kAdvise:
+      return AddAdvise(task);
+    case MapEffect::kExecuted:
+      event_.map_ops.push_back({.kind = MapOp::Kind::kRawCall,
+                                .address = arg(0),
+                                .size = arg(1),
+                                .prot = static_cast<uint32_t>(arg(2)),
+                                .flags = static_cast<uint32_t>(machine::SyscallNumber(task.entry)),
+                                .offset = arg(3)});
+      return {};
+    case MapEffect::kNone:
+    case MapEffect::kAttach:
+    case MapEffect::kExec:
+      return {};
+  }
+  return {};
+}
+
+Status Recording::AddMap(Task& task, uint64_t address) {
+  ProcessState& process = *State(task).process;
+  uint64_t size = PageUp(machine::Argument(task.entry, 1));
+  uint64_t flags = machine::Argument(task.entry, 3);
+  process.maps.Unmap(address, size);
+  MapOp op{.kind = MapOp::Kind::kMapAnonymous,
+           .address = address,
+           .size = size,
+           .prot = static_cast<uint32_t>(machine::Argument(task.entry, 2)),
+           .flags = static_cast<uint32_t>(flags & MAP_GROWSDOWN)};
+  if ((flags & MAP_ANONYMOUS) == 0) return AddFileMap(task, address, size);
+  if ((flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE) {
+    op.kind = MapOp::Kind::kMapShared;
+    op.object = TRY(trace_.AddShared(size, std::nullopt, ""));
+    // Memory without a name: an object of its own, that only a fork can share.
+    process.maps.Map({address, size, 0, {0, op.object}, true, op.object});
+  }
+  event_.map_ops.push_back(op);
+  return {};
+}
+
+Status Recording::AddFileMap(Task& task, uint64_t address, uint64_t size) {
+  ProcessState& process = *State(task).process;
+  int fd = static_cast<int>(machine::Argument(task.entry, 4));
+  uint64_t offset = machine::Argument(task.entry, 5);
+  uint32_t prot = static_cast<uint32_t>(machine::Argument(task.entry, 2));
+  bool shared = (machine::Argument(task.entry, 3) & MAP_TYPE) != MAP_PRIVATE;
+
+  struct stat status {};
+  std::string link = fmt::format("/proc/{}/fd/{}", task.pid, fd);
+  if (stat(link.c_str(), &status) != 0)
+    return ErrnoError("can't look at the file that the program maps ({})", link);
+  MapOp op{.address = address, .size = size, .prot = prot, .offset = offset};
+  if (IsZeroDevice(status)) {
+    op.kind = MapOp::Kind::kMapAnonymous;
+    op.offset = 0;
+    if (shared) {
+      op.kind = MapOp::Kind::kMapShared;
+      op.object = TRY(trace_.AddShared(size, std::nullopt, "/dev/zero"));
+      process.maps.Map({address, size, 0, {0, op.object}, true, op.object});
+    }
+    event_.map_ops.push_back(op);
+    return {};
+  }
+  char path[4096];
+  ssize_t length = readlink(link.c_str(), path, sizeof path);
+  std::string name = length > 0 ? std::string(path, static_cast<size_t>(length)) : link;
+  if (!S_ISREG(status.st_mode)) {
+    return Error(
+        0, fmt::format("the program maps the device {}, whose memory can't be recorded", name),
+        task.pid);
+  }
+
+  FileId id{status.st_dev, status.st_ino};
+  bool writable_shared = shared && ((prot & PROT_WRITE) != 0 || IsWritable(task.pid, fd));
+  FileMap map{address, size, offset, id, writable_shared, 0};
+  // Someone else's writable view of the same file, or a view of what is written through ours.
+  for (const TaskState& other : tasks_) {
+    if (other.process == nullptr || other.process.get() == &process) continue;
+    for (const FileMap& theirs : other.process->maps.all()) {
+      if (theirs.file == id && (theirs.shared || writable_shared)) TRY(RefuseSharing(map, task));
+    }
+  }
+  Fd file = OpenTaskFd(task.pid, fd);
+  const FileMap* mine = nullptr;
+  for (const FileMap& own : process.maps.all()) {
+    if (own.shared && own.file == id) mine = &own;
+  }
+  if (mine != nullptr && shared) {
+    // A second view of what the process already shares with itself.
+    op.kind = MapOp::Kind::kMapShared;
+    op.object = mine->object;
+    map.shared = true;
+  } else if (!file) {
+    // It may not be opened again (permissions have changed since): take what the mapping shows.
+    std::vector<uint8_t> bytes(size);
+    bytes.resize(task.process->memory.ReadSome(address, bytes.data(), bytes.size()));
+    op.object = TRY(trace_.AddBytes(bytes, name));
+    op.kind = MapOp::Kind::kMapBlob;
+    op.offset = 0;
+  } else if (!writable_shared && static_cast<uint64_t>(status.st_size) > kLargeFile &&
+             size < static_cast<uint64_t>(status.st_size) / 4) {
+    std::vector<uint8_t> bytes(size);
+    ssize_t got = pread(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    op.object = TRY(trace_.AddBytes(bytes, name));
+    op.kind = MapOp::Kind::kMapBlob;
+    op.offset = 0;
+  } else {
+    op.object = TRY(KeepFile(file.get(), status, name));
+    op.kind = MapOp::Kind::kMapBlob;
+    if (writable_shared) {
+      op.object = TRY(trace_.AddShared(static_cast<uint64_t>(status.st_size), op.object, name));
+      op.kind = MapOp::Kind::kMapShared;
+    }
+  }
+  mapped_files_.insert(id);
+  if (writable_shared) written_files_.insert(id);
+  map.object = op.object;
+  process.maps.Map(map);
+  event_.map_ops.push_back(op);
+  return {};
+}
+
+Status Recording::AddRemap(Task& task, uint64_t to) {
+  uint64_t from = machine::Argument(task.entry, 0);
+  uint64_t from_size = PageUp(machine::Argument(task.entry, 1));
+  uint64_t to_size = PageUp(machine::Argument(task.entry, 2));
+  State(task).process->maps.Remap(from, from_size, to, to_size);
+  event_.map_ops.push_back({.kind = MapOp::Kind::kRemap,
+                            .address = from,
+                            .size = from_size,
+                            .flags = static_cast<uint32_t>(machine::Argument(task.entry, 3)),
+                            .new_address = to,
+                            .new_size = to_size});
+  return {};
+}
+
+Status Recording::LearnBrk(Task& task) {
+  // brk(0) asks the kernel for it; a program that begins otherwise has its break where the kernel
+  // put it at exec.
+  std::string path = fmt::format("/proc/{}/stat", task.pid);
+  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[2048];
+  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : -1;
+  if (got <= 0) return ErrnoError("can't read {}", path);
+  text[got] = 0;
+  // The name may hold anything, so count fields from its closing parenthesis: the state is field 3,
+  // start_brk 47 (man 5 proc).
+  const char* at = strrchr(text, ')');
+  for (int field = 3; at != nullptr && field <= 47; ++field) at = strchr(at + 1, ' ');
+  if (at == nullptr) return MakeError("{} doesn't tell the program break", path);
+  State(task).process->brk = strtoull(at + 1, nullptr, 10);
+  return {};
+}
+
+Status Recording::AddBrk(Task& task, uint64_t result) {
+  ProcessState& process = *State(task).process;
+  uint64_t before = PageUp(process.brk);
+  uint64_t after = PageUp(result);
+  if (process.brk != 0 && after > before) {
+    event_.map_ops.push_back({.kind = MapOp::Kind::kMapAnonymous,
+                              .address = before,
+                              .size = after - before,
+                              .prot = PROT_READ | PROT_WRITE});
+  } else if (process.brk != 0 && after < before) {
+    event_.map_ops.push_back(
+        {.kind = MapOp::Kind::kUnmap, .address = after, .size = before - after});
+  }
+  process.brk = result;
+  return {};
+}
+
+Status Recording::AddAdvise(Task& task) {
+  uint64_t address = machine::Argument(task.entry, 0);
+  uint64_t size = PageUp(machine::Argument(task.entry, 1));
+  uint64_t advice = machine::Argument(task.entry, 2);
+  switch (advice) {
+    case MADV_DONTNEED:
+    case MADV_DONTFORK:
+    case MADV_DOFORK:
+    case MADV_WIPEONFORK:
+    case MADV_KEEPONFORK:
+    case MADV_REMOVE:
+#ifdef MADV_DONTNEED_LOCKED
+    case MADV_DONTNEED_LOCKED:
+#endif
+      break;
+    default:
+      return {};  // no effect that a program could see
+  }
+  if (size == 0) return {};
+  event_.map_ops.push_back({.kind = MapOp::Kind::kAdvise,
+                            .address = address,
+                            .size = size,
+                            .flags = static_cast<uint32_t>(advice)});
+  if (advice != MADV_DONTNEED) return {};
+  // Pages of a private file map now show what the file holds, which may have changed since it was
+  // kept.
+  std::vector<Range> changed;
+  for (const FileMap& map : State(task).process->maps.all()) {
+    if (map.shared || !written_files_.contains(map.file)) continue;
+    uint64_t first = std::max(PageDown(address), map.address);
+    uint64_t last = std::min(address + size, map.end());
+    if (first < last) changed.push_back({first, last - first});
+  }
+  ReadInto(task, changed, {});
+  return {};
+}
+
+}  // namespace retake
