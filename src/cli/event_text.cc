@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <ranges>
 
 #include "cli/describe.h"
 
@@ -120,11 +121,11 @@ std::string Printable(std::string_view text) {
 size_t CopyFrom(const Event& event, const std::vector<MemoryWrite>& pieces, uint64_t address,
                 uint8_t* buffer, size_t size) {
   // The last write to an address is the one that stands.
-  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
-    if (address < piece->address || address - piece->address >= piece->size) continue;
-    uint64_t skip = address - piece->address;
-    size_t count = std::min<uint64_t>(size, piece->size - skip);
-    ByteSpan bytes = event.BytesOf(*piece);
+  for (const MemoryWrite& piece : std::views::reverse(pieces)) {
+    if (address < piece.address || address - piece.address >= piece.size) continue;
+    uint64_t skip = address - piece.address;
+    size_t count = std::min<uint64_t>(size, piece.size - skip);
+    ByteSpan bytes = event.BytesOf(piece);
     memcpy(buffer, bytes.data() + skip, count);
     return count;
   }
