@@ -35,10 +35,13 @@ constexpr int64_t kLastRestart = -516;
 
 constexpr uint8_t kInt3[] = {0xcc};
 
+// The kernel takes the number from the lower half of rax only (do_syscall_64, seccomp).
+int64_t NumberAt(const Registers& regs) { return static_cast<int32_t>(regs.words[kOrigRax]); }
+
 // At an entry stop the number is set and the result is the -ENOSYS that the kernel's entry code
 // puts there before anything can stop the task.
 bool AtEntry(const Registers& regs) {
-  return static_cast<int64_t>(regs.words[kOrigRax]) >= 0 && regs.words[kRax] == kEntryResult;
+  return NumberAt(regs) >= 0 && regs.words[kRax] == kEntryResult;
 }
 
 // Prefixes are legal before rdtsc, rdtscp and cpuid and change nothing (lock is not among them: it
@@ -75,7 +78,7 @@ uint32_t VectorRegset() { return kNtX86Xstate; }
 // 11,008 bytes with AMX, the largest component there is; a page more for what comes.
 size_t MaxVectorBytes() { return 16 * 1024; }
 
-uint64_t SyscallNumber(const Registers& regs) { return regs.words[kOrigRax]; }
+uint64_t SyscallNumber(const Registers& regs) { return static_cast<uint64_t>(NumberAt(regs)); }
 
 uint64_t Argument(const Registers& regs, int index) {
   return regs.words[X86_64Description().args[index]];
@@ -118,9 +121,9 @@ void RewindToCall(Registers& regs) {
 bool IsRestart(int64_t result) { return result <= kFirstRestart && result >= kLastRestart; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {
-  uint64_t number = entry.words[kOrigRax];
-  auto restart = static_cast<uint64_t>(X86_64Description().NumberOf(Sys::restart_syscall));
-  if (number != first.words[kOrigRax] && number != restart) return false;
+  int64_t number = NumberAt(entry);
+  int restart = X86_64Description().NumberOf(Sys::restart_syscall);
+  if (number != NumberAt(first) && number != restart) return false;
   Registers a = Comparable(first);
   Registers b = Comparable(entry);
   for (Registers* regs : {&a, &b}) {

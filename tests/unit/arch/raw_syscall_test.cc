@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,6 +74,20 @@ TEST(S06_RawSyscall, ErrorsReachTo4095) {
   EXPECT_FALSE(IsSyscallError(INT64_MIN));
   // An address of the vsyscall page is a value.
   EXPECT_FALSE(IsSyscallError(static_cast<int64_t>(0xffff'ffff'ff60'0000)));
+}
+
+TEST(Machine, CloneWritesTheChildsTidWhereItIsAskedTo) {
+  pid_t tid = 0;
+  SyscallArgs args{{CLONE_CHILD_SETTID | SIGCHLD}};
+  args.a[machine::CloneChildTidArgument()] = Word(&tid);
+  int64_t child = Call(Sys::clone, args);
+  ASSERT_GE(child, 0);
+  // In its own copy of memory.
+  if (child == 0) _exit(tid == Call(Sys::getpid) ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(waitpid(static_cast<pid_t>(child), &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(tid, 0);
 }
 
 TEST(S05_OneBody, OpensByEitherConvention) {

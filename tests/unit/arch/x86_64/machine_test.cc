@@ -1,8 +1,13 @@
 // The machine half of x86_64, on register files and instructions made here.
 #include <elf.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/user.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <x86intrin.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -10,6 +15,7 @@
 #include <map>
 
 #include "arch/arch.h"
+#include "arch/raw_syscall.h"
 #include "arch/x86_64/layout.h"
 
 namespace retake {
@@ -93,6 +99,23 @@ TEST(Machine, ARewoundCallIsTheSameCall) {
   EXPECT_EQ(regs.words[kRip], 0x401000u);
   EXPECT_EQ(regs.words[kRax], 39u);
   EXPECT_EQ(regs.words[kOrigRax], ~uint64_t{0});
+}
+
+TEST(Machine, ANumberIsTheLowerHalf) {
+  Registers regs = AtEntry(0xffffffff00000001);
+  EXPECT_EQ(machine::SyscallNumber(regs), 1u);
+  EXPECT_EQ(machine::Comparable(regs).words[kOrigRax], regs.words[kOrigRax]);
+  machine::ForgetSyscall(regs);
+  EXPECT_EQ(machine::SyscallNumber(regs), ~uint64_t{0});
+}
+
+TEST(Machine, ASetCallHasItsNumberAndArguments) {
+  Registers regs = AtEntry(1);
+  const uint64_t args[6] = {1, 2, 3, 4, 5, 6};
+  machine::SetCall(regs, 9, args);
+  EXPECT_EQ(regs.words[kRax], 9u);
+  EXPECT_EQ(regs.words[kOrigRax], ~uint64_t{0});
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(machine::Argument(regs, i), args[i]);
 }
 
 TEST(Machine, RestartsAreTheKernelsInternalErrors) {
@@ -234,6 +257,43 @@ TEST(Machine, TheTimestampCounts) {
   uint64_t first = machine::ReadTimestamp();
   EXPECT_LE(first, machine::ReadTimestamp());
   EXPECT_LE(first, machine::ReadTimestamp(TrappedInstruction{.kind = TrapKind::kTimestamp}));
+}
+
+// Answers a trapped rdtsc or rdtscp as a supervisor would, from the signal handler of the program
+// itself.
+void AnswerTrap(int, siginfo_t*, void* context) {
+  auto& gregs = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  const std::pair<Word, int> kMoved[] = {
+      {kRip, REG_RIP}, {kRax, REG_RAX}, {kRdx, REG_RDX}, {kRcx, REG_RCX}};
+  Registers regs;
+  for (auto [word, greg] : kMoved) regs.words[word] = static_cast<uint64_t>(gregs[greg]);
+  TrappedInstruction insn =
+      machine::DecodeTrap({reinterpret_cast<const uint8_t*>(regs.words[kRip]), 16});
+  if (insn.kind == TrapKind::kNone) _exit(2);
+  machine::AnswerTimestamp(regs, insn, 0x0123456776543210, 5);
+  for (auto [word, greg] : kMoved) gregs[greg] = static_cast<greg_t>(regs.words[word]);
+}
+
+TEST(Machine, ARealTrapIsDecodedAndAnswered) {
+  std::optional<machine::TrapSwitch> trap = machine::TimestampTrap();
+  ASSERT_TRUE(trap);
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);
+    struct sigaction action {};
+    action.sa_sigaction = AnswerTrap;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &action, nullptr);
+    if (RawSyscall(HostArch().NumberOf(trap->sys), {{trap->args[0], trap->args[1]}}) != 0) _exit(3);
+    unsigned cpu = 0;
+    bool right = __rdtsc() == 0x0123456776543210 && __rdtscp(&cpu) == 0x0123456776543210;
+    _exit(right && cpu == 5 ? 0 : 4);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(S14_VdsoSymbols, TheKernelGivesOne) { EXPECT_NE(getauxval(AT_SYSINFO_EHDR), 0u); }
