@@ -19,13 +19,15 @@ constexpr uint64_t kStringsPreview = 33;   // strings of argv: what is shown, an
 constexpr uint64_t kStringLimit = 4096;    // bytes of a string
 constexpr uint64_t kPointersLimit = 4096;  // pointers of envp that are counted
 
+constexpr uint64_t kPage = 4096;  // the smallest of any architecture
+
 void Keep(const Call& call, uint64_t address, uint64_t size, std::vector<Range>& out) {
   // Whole or not at all: half a structure can't be shown.
   uint8_t byte;
   if (address == 0 || size == 0 || address + size < address) return;
-  if (!call.memory->Read(address, &byte, 1) || !call.memory->Read(address + size - 1, &byte, 1)) {
-    return;
-  }
+  uint64_t last = address + size - 1;
+  if (!call.memory->Read(last, &byte, 1)) return;
+  if (address / kPage != last / kPage && !call.memory->Read(address, &byte, 1)) return;
   out.push_back({address, size});
 }
 

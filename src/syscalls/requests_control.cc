@@ -10,9 +10,9 @@ namespace {
 
 constexpr SubRow kFcntlRows[] = {
     Request(0, "F_DUPFD", Int("arg")).Opens(),
-    Request(1, "F_GETFD").Results(ResultType::kHex),
+    Request(1, "F_GETFD").Results(ResultType::kFdFlags),
     Request(2, "F_SETFD", Flags("arg", Set::kFdFlags)),
-    Request(3, "F_GETFL").Results(ResultType::kHex),
+    Request(3, "F_GETFL").Results(ResultType::kOpenFlags),
     Request(4, "F_SETFL", Flags("arg", Set::kOpen)),
     Request(5, "F_GETLK", InOut("arg", Type::kFlock)),
     Request(6, "F_SETLK", In("arg", Type::kFlock)),
@@ -170,9 +170,9 @@ constexpr SubRow kFutexRows[] = {
     Request(7, "FUTEX_UNLOCK_PI", kLockWord, kOp),
     Request(8, "FUTEX_TRYLOCK_PI", kLockWord, kOp),
     Request(9, "FUTEX_WAIT_BITSET", kUaddr, kOp, Uint("val"), kTimeout, Hidden("uaddr2"),
-            Hex("val3")),
+            Enum("val3", Set::kFutexBitset)),
     Request(10, "FUTEX_WAKE_BITSET", kUaddr, kOp, Uint("val"), Hidden("timeout"), Hidden("uaddr2"),
-            Hex("val3")),
+            Enum("val3", Set::kFutexBitset)),
     Request(11, "FUTEX_WAIT_REQUEUE_PI", kUaddr, kOp, Uint("val"), kTimeout,
             InOut("uaddr2", Type::kUintWord).Always()),
     Request(12, "FUTEX_CMP_REQUEUE_PI", kUaddr, kOp, Uint("val"), Uint("val2"),

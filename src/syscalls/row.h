@@ -49,11 +49,11 @@ enum class Type : uint8_t {
   kSocketProtocol,
   kSocketOption,
   kSchedPolicy,
-  kXattrFlags,
   // Text and bytes.
   kPath,
   kString,
   kBuffer,
+  kHexBuffer,    // random bytes: shown as hex
   kStrings,      // argv
   kEnvironment,  // envp: only counted
   // Vectors of buffers.
@@ -144,6 +144,7 @@ enum class Set : uint8_t {
   kMlock,
   kMlockall,
   kMempolicy,
+  kIpcKey,
   kShmget,
   kShmat,
   kMsgflg,
@@ -202,15 +203,11 @@ enum class Set : uint8_t {
   kReboot,
   kIoprio,
   kKcmp,
-  kKeyctl,
-  kQuota,
   kPidfdOpen,
   kPidfdSignal,
   kLandlock,
   kModule,
   kSeccomp,
-  kIpcCmd,
-  kSemCmd,
   kTciflush,
   kTcflow,
   kFsopen,
@@ -218,19 +215,36 @@ enum class Set : uint8_t {
   kFspick,
   kMoveMount,
   kOpenTree,
-  kMsealFlags,
   kPkeyAccess,
   kResolve,
-  kModeType,
   kSaFlags,
   kSsFlags,
   kDumpable,
   kTsc,
   kFutexFlags,
-  kMqFlags,
   kSwap,
   kModifyLdt,
   kSigevNotify,
+  kFutexBitset,
+  kTermInput,
+  kTermOutput,
+  kTermControl,
+  kTermLocal,
+  kSocketOption,
+  kTcpOption,
+  kIpOption,
+  kIpv6Option,
+  kIpProtocol,
+  kNetlinkProtocol,
+  kSocketType,
+  kSiCode,
+  kChildCode,
+  kFsMagic,
+  kStFlags,
+  kLockType,
+  kOwnerType,
+  kStatxAttributes,
+  kCmsgType,
   kCapability,
   kCount,
 };
@@ -441,7 +455,7 @@ constexpr Arg Path(std::string_view name = "pathname") { return In(name, Type::k
 constexpr Arg Str(std::string_view name) { return In(name, Type::kString); }
 
 // How a result is shown.
-enum class ResultType : uint8_t { kNumber, kFd, kHex, kMode, kNothing };
+enum class ResultType : uint8_t { kNumber, kFd, kHex, kMode, kOpenFlags, kFdFlags, kNothing };
 
 // One request of a call that multiplexes many.
 struct SubRow {

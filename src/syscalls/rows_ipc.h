@@ -9,13 +9,13 @@
 namespace retake {
 
 inline constexpr Row kIpcRows[] = {
-    MakeRow(Sys::shmget, Hex("key"), Ulong("size"), Flags("shmflg", Set::kShmget)),
+    MakeRow(Sys::shmget, Enum("key", Set::kIpcKey), Ulong("size"), Flags("shmflg", Set::kShmget)),
     MakeRow(Sys::shmat, Int("shmid"), Address("shmaddr"), Flags("shmflg", Set::kShmat))
         .Maps(MapEffect::kAttach)
         .Results(ResultType::kHex),
     MakeRow(Sys::shmdt, Address("shmaddr")).Maps(MapEffect::kAttach),
     MakeRow(Sys::shmctl, Int("shmid"), Selector("cmd"), Address("buf")).With(kShmctl),
-    MakeRow(Sys::semget, Hex("key"), Int("nsems"), Flags("semflg", Set::kShmget)),
+    MakeRow(Sys::semget, Enum("key", Set::kIpcKey), Int("nsems"), Flags("semflg", Set::kShmget)),
     MakeRow(Sys::semop, Int("semid"), In("sops", Type::kSembufs, ByArg(2, 6)), Uint("nsops"))
         .Blocks(),
     MakeRow(Sys::semtimedop, Int("semid"), In("sops", Type::kSembufs, ByArg(2, 6)), Uint("nsops"),
@@ -24,7 +24,7 @@ inline constexpr Row kIpcRows[] = {
     MakeRow(Sys::semctl, Int("semid"), Int("semnum"), Selector("cmd"), Hex("arg"))
         .With(kSemctl)
         .Why("GETALL writes as many values as the set has, which the arguments don't say"),
-    MakeRow(Sys::msgget, Hex("key"), Flags("msgflg", Set::kShmget)),
+    MakeRow(Sys::msgget, Enum("key", Set::kIpcKey), Flags("msgflg", Set::kShmget)),
     MakeRow(Sys::msgsnd, Int("msqid"),
             In("msgp", Type::kOpaque, {.kind = Sized::kArg, .arg = 2, .extra = 8}), Ulong("msgsz"),
             Flags("msgflg", Set::kMsgflg))

@@ -9,7 +9,7 @@ namespace retake {
 inline constexpr Row kSystemRows[] = {
     MakeRow(Sys::uname, Out("buf", Type::kUtsname)),
     MakeRow(Sys::sysinfo, Out("info", Type::kSysinfo)),
-    MakeRow(Sys::getrandom, Out("buf", Type::kBuffer, ByResult(1)), Ulong("buflen"),
+    MakeRow(Sys::getrandom, Out("buf", Type::kHexBuffer, ByResult(1)), Ulong("buflen"),
             Flags("flags", Set::kGetrandom)),
     MakeRow(Sys::syslog, Enum("type", Set::kSyslog), Out("bufp", Type::kBuffer, ByResult(2)),
             Int("len"))

@@ -22,20 +22,26 @@ class FakeMemory : public ReadableMemory {
 
   size_t ReadSome(uint64_t address, void* buffer, size_t size) const override {
     auto* to = static_cast<uint8_t*>(buffer);
-    for (size_t i = 0; i < size; ++i) {
-      auto page = pages_.find((address + i) / kPage);
-      if (page == pages_.end()) return i;
-      to[i] = page->second[(address + i) % kPage];
+    for (size_t done = 0; done < size;) {
+      auto page = pages_.find((address + done) / kPage);
+      if (page == pages_.end()) return done;
+      uint64_t at = (address + done) % kPage;
+      size_t piece = std::min<uint64_t>(size - done, kPage - at);
+      memcpy(to + done, page->second.data() + at, piece);
+      done += piece;
     }
     return size;
   }
 
   void Write(uint64_t address, const void* data, size_t size) {
     const auto* from = static_cast<const uint8_t*>(data);
-    for (size_t i = 0; i < size; ++i) {
-      auto& page = pages_[(address + i) / kPage];
+    for (size_t done = 0; done < size;) {
+      std::vector<uint8_t>& page = pages_[(address + done) / kPage];
       page.resize(kPage);
-      page[(address + i) % kPage] = from[i];
+      uint64_t at = (address + done) % kPage;
+      size_t piece = std::min<uint64_t>(size - done, kPage - at);
+      memcpy(page.data() + at, from + done, piece);
+      done += piece;
     }
   }
   template <typename T>

@@ -1,0 +1,48 @@
+// docs/syscalls.md is what the table says. RETAKE_WRITE_DOCS=1 writes it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "syscalls/row.h"
+
+namespace retake {
+namespace {
+
+// tests/unit/syscalls/ of the source tree, three up.
+std::string PagePath() {
+  std::string file = __FILE__;
+  for (int up = 0; up < 4; ++up) file = file.substr(0, file.rfind('/'));
+  return file + "/docs/syscalls.md";
+}
+
+TEST(SupportPage, IsWhatTheTableSays) {
+  std::string page = SupportPage();
+  if (getenv("RETAKE_WRITE_DOCS") != nullptr) {
+    std::ofstream out(PagePath(), std::ios::trunc);
+    out << page;
+    ASSERT_TRUE(out.flush().good()) << PagePath();
+  }
+  std::ifstream in(PagePath());
+  ASSERT_TRUE(in.good()) << PagePath();
+  std::stringstream committed;
+  committed << in.rdbuf();
+  EXPECT_EQ(committed.str(), page)
+      << "the page is old: run this test with RETAKE_WRITE_DOCS=1 and commit " << PagePath();
+}
+
+TEST(SupportPage, HasALineForEveryCall) {
+  std::string page = SupportPage();
+  for (int i = 0; i < kSysCount; ++i) {
+    EXPECT_THAT(page,
+                testing::HasSubstr("\n| " + std::string(SysName(static_cast<Sys>(i))) + " |"));
+  }
+  EXPECT_THAT(page, testing::HasSubstr("| openat | 257 | 56 | recorded | yes |"));
+  EXPECT_THAT(page, testing::HasSubstr("| open | 2 |  | recorded |"));
+  EXPECT_THAT(page, testing::HasSubstr("| io_uring_setup | 425 | 425 | refused: ENOSYS |"));
+}
+
+}  // namespace
+}  // namespace retake
