@@ -8,14 +8,18 @@
 #include "arch/arch.h"
 #include "cli/command_line.h"
 #include "cli/describe.h"
+#include "cli/man_page.h"
 #include "cli/report.h"
 #include "replay/trace_store.h"
 
 namespace retake {
 namespace {
 
+constexpr size_t kFieldWidth = 14;
+constexpr size_t kColumns = 80;
+
 void Field(std::string_view name, std::string_view value) {
-  if (!value.empty()) fmt::print("{:<13}{}\n", name, value);
+  if (!value.empty()) fmt::print("{:<{}}{}\n", name, kFieldWidth, value);
 }
 
 // Which of the trace's CPU features this machine hasn't got; nothing can be said of a trace of
@@ -60,7 +64,7 @@ void PrintEvents(const Counts& counts) {
   Field("events", fmt::format("{} of {} tasks", counts.total, counts.tasks));
   for (size_t kind = 0; kind < counts.kinds.size(); ++kind) {
     if (counts.kinds[kind] == 0) continue;
-    fmt::print("{:<13}{:>9} {}\n", "", counts.kinds[kind],
+    fmt::print("{:<{}}{:>9} {}\n", "", kFieldWidth, counts.kinds[kind],
                EventKindName(static_cast<EventKind>(kind)));
   }
 }
@@ -87,9 +91,10 @@ void PrintInfo(const TraceReader& trace, const Counts& counts) {
   Field("arch", fmt::format("{}, pages of {} bytes", trace.arch().name, manifest.page_size));
   Field("cpu", fmt::format("{} (number {}){}", manifest.cpu_model, manifest.cpu,
                            manifest.portable ? ", told to the program as a baseline CPU" : ""));
-  std::string features;
-  for (const std::string& feature : manifest.cpu_features) features += " " + feature;
-  Field("needs", features.empty() ? "no particular CPU feature" : "CPU features:" + features);
+  std::string features = manifest.cpu_features.empty() ? "no particular CPU feature" : "";
+  for (const std::string& feature : manifest.cpu_features) features += feature + " ";
+  std::string needs = Wrap(features, kFieldWidth, kColumns);
+  fmt::print("{:<{}}{}", "needs", kFieldWidth, needs.substr(kFieldWidth));
   Field("replays here", ReplaysHere(trace));
   for (const auto& [call, count] : manifest.unknown_calls) {
     Field("unknown call", fmt::format("{}, {} times", call, count));

@@ -27,11 +27,20 @@ Result<std::string> PrepareDirectory(const std::string& asked, const std::string
   return asked;
 }
 
+// `latest` is the newest trace from its first event on, so that a run that hangs can be looked at
+// while it does. Where nothing came of the recording the link goes back to the trace before.
+void PointLatestElsewhere(const std::string& directory) {
+  Result<std::string> store = TraceStoreDirectory();
+  Result<std::vector<std::string>> names = ListTraces();
+  if (!store.ok() || !names.ok()) return;
+  std::erase_if(*names, [&](const std::string& name) { return *store + "/" + name == directory; });
+  if (!names->empty()) (void)SetLatest(*store + "/" + names->back());
+}
+
 int FailRecord(const RecordOptions& options, const Error& error) {
   Status written = WriteStatusFile(options.status_file, {.verb = "record",
                                                          .trace = options.directory,
-                                                         .exit_status = kExitFailure,
-                                                         .reason = ReasonWord(Reason::kFailed),
+                                                         .kind = ReasonWord(Reason::kFailed),
                                                          .message = error.Message()});
   if (!written.ok()) Fail(written.error());
   return Fail(error);
@@ -67,8 +76,16 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   options.announce = verbose || isatty(STDERR_FILENO) == 1;
   Result<std::string> directory = PrepareDirectory(options.directory, options.command.front());
   if (!directory.ok()) return FailRecord(options, directory.error());
+  bool in_store = options.directory.empty();
   options.directory = Absolute(*directory);
-  return Record(options);
+  if (in_store) {
+    if (Status set = SetLatest(options.directory); !set.ok()) {
+      return FailRecord(options, set.error());
+    }
+  }
+  int status = Record(options);
+  if (in_store) PointLatestElsewhere(options.directory);
+  return status;
 }
 
 }  // namespace

@@ -59,8 +59,7 @@ Result<ReplayOutcome> ReplayNamed(const std::string& path, const ReplayOptions& 
 int Finish(const std::string& status_file, StatusReport report, const Ending& ending) {
   report.verb = "replay";
   if (!ending.message.empty()) {
-    report.exit_status = kExitFailure;
-    report.reason = ReasonWord(ending.reason);
+    report.kind = ReasonWord(ending.reason);
     report.message = ending.message;
   } else if (WIFSIGNALED(ending.wait_status)) {
     report.signal = WTERMSIG(ending.wait_status);

@@ -16,7 +16,7 @@ namespace retake {
 namespace {
 
 constexpr std::array<std::string_view, 5> kReasonWords = {"usage", "failed", "divergence",
-                                                          "trace ends", "damaged"};
+                                                          "the trace ends here", "damaged"};
 
 }  // namespace
 
@@ -31,7 +31,10 @@ int Fail(Reason reason, std::string_view message, int status) {
     text.assign(message.substr(0, last + 1));
     message.remove_prefix(last + 1);
   }
-  text += fmt::format("retake: {}: {}\n", ReasonWord(reason), message);
+  // Sentences that begin with the reason already need it no second time.
+  std::string_view word = ReasonWord(reason);
+  text += message.starts_with(word) ? fmt::format("retake: {}\n", message)
+                                    : fmt::format("retake: {}: {}\n", word, message);
   // One write, so that the line stays whole beside other writers.
   fwrite(text.data(), 1, text.size(), stderr);
   return status;
@@ -49,13 +52,15 @@ Status WriteStatusFile(const std::string& path, const StatusReport& report) {
   nlohmann::ordered_json json;
   json["verb"] = report.verb;
   json["trace"] = report.trace;
-  if (report.signal != 0) {
+  json["complete"] = report.message.empty();
+  if (!report.message.empty()) {
+    json["kind"] = report.kind;
+    json["reason"] = report.message;
+  } else if (report.signal != 0) {
     json["signal"] = report.signal;
   } else {
     json["exit_status"] = report.exit_status;
   }
-  json["reason"] = report.reason;
-  json["message"] = report.message;
   json["events"] = report.events;
   std::string text =
       json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

@@ -20,7 +20,7 @@ enum class Reason : uint8_t {
   kDamaged,     // the trace's bytes are not what was written
 };
 
-// "usage", "failed", "divergence", "trace ends", "damaged".
+// "usage", "failed", "divergence", "the trace ends here", "damaged".
 std::string_view ReasonWord(Reason reason);
 
 // Prints `retake: REASON: message` on stderr, stdout flushed first so that the two come in order
@@ -35,10 +35,10 @@ int FailErrno(std::string_view what);
 struct StatusReport {
   std::string_view verb;
   std::string trace;
-  int exit_status = 0;  // what retake exits with; meaningless if `signal` is set
-  int signal = 0;       // what retake dies of
-  std::string_view reason;
-  std::string message;
+  int exit_status = 0;    // of the program
+  int signal = 0;         // that it died of; 0 if it exited
+  std::string_view kind;  // of a failure of retake's: its ReasonWord
+  std::string message;    // ... and its sentence; empty: no failure
   uint64_t events = 0;
 };
 

@@ -77,16 +77,26 @@ TEST(Report, ReasonIsTheLastLine) {
   EXPECT_EQ(Fail(Reason::kDivergence, "event 7\n  expected 1\nregisters differ\n"), 125);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "event 7\n  expected 1\nretake: divergence: registers differ\n");
+  testing::internal::CaptureStderr();
+  Fail(Reason::kTraceEnds, "the trace ends here, after 3 events");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "retake: the trace ends here, after 3 events\n");
 }
 
 TEST(Report, StatusFileIsJsonAndReplaced) {
   std::string path = testing::TempDir() + "/retake-status-" + std::to_string(getpid());
   ASSERT_TRUE(WriteStatusFile(path, {.verb = "replay", .exit_status = 3}).ok());
-  ASSERT_TRUE(WriteStatusFile(path, {.verb = "replay", .signal = 9, .message = "\xff"}).ok());
+  ASSERT_TRUE(WriteStatusFile(path, {.verb = "replay", .signal = 9}).ok());
   std::ifstream file(path);
   nlohmann::json json = nlohmann::json::parse(file);
   EXPECT_EQ(json["signal"], 9);
+  EXPECT_EQ(json["complete"], true);
   EXPECT_FALSE(json.contains("exit_status"));
+  ASSERT_TRUE(WriteStatusFile(path, {.verb = "replay", .kind = "failed", .message = "\xff"}).ok());
+  std::ifstream failed(path);
+  json = nlohmann::json::parse(failed);
+  EXPECT_EQ(json["complete"], false);
+  EXPECT_EQ(json["kind"], "failed");
   EXPECT_NE(access((path + ".new").c_str(), F_OK), 0);
   unlink(path.c_str());
   EXPECT_FALSE(WriteStatusFile("/proc/nowhere/x", {.verb = "replay"}).ok());
