@@ -26,7 +26,9 @@ function(retake_module name dir)
   endforeach()
   foreach(library ${ARG_LIBS})
     if(library STREQUAL "unwind")
-      target_link_libraries(retake_${name} ${scope} unwind-${RETAKE_ARCH} unwind lzma)
+      target_link_libraries(retake_${name} ${scope} unwind-${RETAKE_ARCH}
+                            # Before libunwind, whose archive defines the C++ runtime's unwinder too.
+                            $<$<BOOL:${RETAKE_STATIC}>:gcc_eh> unwind lzma)
     else()
       target_link_libraries(retake_${name} ${scope} ${library})
     endif()

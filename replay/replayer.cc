@@ -358,6 +358,12 @@ Status Replayer::ApplyExec(const Event& event, ReplayTask& task) {
     task.space = std::move(space);
   }
   TRY(task.space->husk->Load(image, object_fds_));
+  if (auto off = machine::CpuidTrap(false); off && event.sequence > 0) {
+    // A real exec clears it. (A CPU that can't trap cpuid refuses, and has nothing to clear.)
+    BatchCall call = MakeCall(off->sys, off->args[0], off->args[1]);
+    TRY(task.space->husk->Run(image.registers, {&call, 1}));
+    TRY(ptracer::SetRegisters(task.space->husk->pid(), event.after));
+  }
   task.space->current = event.task;
   task.registers = event.after;
   task.vector.clear();
