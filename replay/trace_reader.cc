@@ -260,7 +260,8 @@ Status Reader::Verify() {
   }
   std::string reason = cut_reason_;
   TRY(Rewind());
-  if (archive_->damaged()) {
+  bool sealed = archive_->sealed() || manifest_.end != TraceEnd::kComplete;
+  if (archive_->damaged() || !sealed) {
     return MakeError("{} is damaged: {}", archive_->source().name(), archive_->cut_reason());
   }
   // A recording whose recorder was killed is whole as far as it goes.

@@ -105,8 +105,9 @@ Status ArchiveWriter::Seal() {
     offset = info.offset + kSectionHeaderBytes + info.stored_size;
   }
   if (index.size() + kEndBytes > kMaxSectionBytes) {
-    // Five million sections. Such an archive stays unsealed, and is read forward.
-    return {};
+    // Five million sections. An empty index doesn't fit them, so a reader reads forward.
+    index.Clear();
+    index.Varint(0);
   }
   index.U64(end_);
   index.Raw(AsBytes(kEndMagic));

@@ -43,6 +43,9 @@ std::string ReadFile(const std::string& path);
 // Sets the file's mtime to a minute ago, and waits until its ctime is old enough for the cache.
 void Settle(const std::string& path);
 
+// A manifest's text with the checksum that it should have.
+std::string ReplaceManifestChecksum(const std::string& text);
+
 TraceManifest SmallManifest(ArchId arch = ArchId::kX86_64);
 Event RandomEvent(std::mt19937_64& random, const ArchDescription& arch);
 Image RandomImage(std::mt19937_64& random, const ArchDescription& arch);

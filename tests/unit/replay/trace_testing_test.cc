@@ -11,6 +11,8 @@
 #include <sstream>
 #include <thread>
 
+#include "archive/format.h"
+
 namespace retake {
 
 void TraceTest::SetUp() {
@@ -49,6 +51,13 @@ void Settle(const std::string& path) {
   times[0] = times[1];
   ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(150));
+}
+
+std::string ReplaceManifestChecksum(const std::string& text) {
+  constexpr std::string_view kMember = "\n  \"checksum\": \"";
+  std::string body = text.substr(0, text.rfind(kMember));
+  uint64_t checksum = archive_format::Checksum(AsBytes(body), 0);
+  return fmt::format("{}{}{:016x}\"\n}}\n", body, kMember, checksum);
 }
 
 TraceManifest SmallManifest(ArchId arch) {
