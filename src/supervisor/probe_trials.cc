@@ -42,9 +42,6 @@
 namespace retake {
 namespace {
 
-// arch/x86/include/uapi/asm/prctl.h; there is no such call elsewhere.
-constexpr int kSetCpuid = 0x1012;
-
 // include/uapi/linux/userfaultfd.h, Linux 6.7: UFFD_FEATURE_WP_ASYNC.
 constexpr uint64_t kUffdWriteProtectAsync = uint64_t{1} << 15;
 
@@ -107,6 +104,14 @@ Trial TryFilterFlags(unsigned long flags) {
 // setting and ignore it.
 sigjmp_buf trap_return;
 void OnTrap(int) { siglongjmp(trap_return, 1); }
+
+Trial Arm(const std::optional<machine::TrapSwitch>& trap) {
+  if (!trap) return Trial::Failed(0, "this architecture has nothing of the kind");
+  if (Kernel(trap->sys, trap->args[0], trap->args[1]) != 0) {
+    return Trial::Failed(errno, SysName(trap->sys));
+  }
+  return Trial::Worked();
+}
 
 template <typename Instruction>
 bool Faults(Instruction instruction) {
@@ -312,7 +317,7 @@ Trial TryPidfdGetfd(const ProbePlaces&) {
 }
 
 Trial TryTimestampTrap(const ProbePlaces&) {
-  if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) != 0) return Trial::Failed(errno, "PR_SET_TSC");
+  if (Trial armed = Arm(machine::TimestampTrap()); !armed.works) return armed;
   if (!Faults([] { (void)machine::ReadTimestamp(); })) {
     return Trial::Failed(0, "accepted, but the instruction still runs");
   }
@@ -320,10 +325,7 @@ Trial TryTimestampTrap(const ProbePlaces&) {
 }
 
 Trial TryCpuidTrap(const ProbePlaces&) {
-  if (HostArch().NumberOf(Sys::arch_prctl) < 0) {
-    return Trial::Failed(0, "this architecture has no such instruction");
-  }
-  if (Kernel(Sys::arch_prctl, kSetCpuid, 0) != 0) return Trial::Failed(errno, "ARCH_SET_CPUID");
+  if (Trial armed = Arm(machine::CpuidTrap(true)); !armed.works) return armed;
   if (!Faults([] { (void)machine::ReadCpuid(0, 0); })) {
     return Trial::Failed(0, "accepted, but the instruction still runs");
   }
