@@ -43,12 +43,12 @@ def main():
         engine.compare(recorded, modes.replay(), ("record", "replay of the unaltered trace"))
         events = list(events_of(args.edit, modes, place))
         edits, functions = {
-            "register": (["register", find(events, "getppid", occurrence=2), "arg3"], ["InnermostFunction"]),
-            "result": (["result", find(events, "openat", occurrence=-1)], []),
-            "memory_byte": (["memory", find(events, "preadv", True)], []),
-            "dropped_event": (["drop", find(events, "getppid", occurrence=3)], ["InnermostFunction", "main"]),
-            "blob": (["blob", "mapped"], ["main"]),
-        }[args.case]
+            "register": lambda: (["register", find(events, "getppid", occurrence=2), "arg3"], ["InnermostFunction"]),
+            "result": lambda: (["result", find(events, "openat", occurrence=-1)], []),
+            "memory_byte": lambda: (["memory", find(events, "preadv", True)], []),
+            "dropped_event": lambda: (["drop", find(events, "getppid", occurrence=3)], ["InnermostFunction", "main"]),
+            "blob": lambda: (["blob", "mapped"], ["main"]),
+        }[args.case]()
         altered = place.root / "altered"
         made = engine.run([args.edit, str(modes.trace), str(altered), *edits], place)
         if made.describe_status() != "exit 0":

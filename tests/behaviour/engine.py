@@ -344,9 +344,18 @@ def drop_varying(text):
     return b"".join(line for line in text.splitlines(keepends=True) if not line.startswith(b"~ "))
 
 
-def compare(expected, found, names, varying=False, files=False):
-    """Compares two outcomes; `varying`: without lines that may differ."""
+def drop_ours(text):
+    """Leaves out what retake itself says."""
+    return b"".join(line for line in text.splitlines(keepends=True) if not line.startswith(b"retake: "))
+
+
+def compare(expected, found, names, varying=False, files=False, drop=None):
+    """Compares two outcomes; `varying`: without lines that may differ; `drop`: a function that takes
+    more out of both sides' text."""
     clean = drop_varying if varying else (lambda text: text)
+    if drop is not None:
+        inner = clean
+        clean = lambda text: drop(inner(text))  # noqa: E731
     err = found.err
     try:
         require_same("exit status", expected.describe_status(), found.describe_status(), names)
@@ -430,18 +439,21 @@ class Modes:
                     os.chmod(path, 0o755)
         shutil.rmtree(self.trace)
 
-    def all(self, argv, differs=False, files=True, **options):
-        """Native, record, replay with --check, replay with everything gone."""
+    def all(self, argv, differs=False, files=True, says=False, **options):
+        """Native, record, replay with --check, replay with everything gone. says: retake is expected to
+        say something on stderr while it records."""
+        # On a terminal, record says where the trace went.
+        drop = drop_ours if says or options.get("stdout") == "pty" else None
         native = None if differs else self.native(argv, **options)
         recorded = self.record(argv, **options)
         if native is not None:
-            compare(native, recorded, ("native", "record"), varying=True, files=files)
+            compare(native, recorded, ("native", "record"), varying=True, files=files, drop=drop)
         elif os.WIFEXITED(recorded.status) and os.WEXITSTATUS(recorded.status) in (99, 125):
             raise Failure(f"recording failed: {recorded.describe_status()}\n{show(recorded.err)}")
-        compare(recorded, self.replay(flags=["--check"], **options), ("record", "replay"))
+        compare(recorded, self.replay(flags=["--check"], **options), ("record", "replay"), drop=drop)
         self.forget_everything()
         alone = self.replay(self.moved, outer=without_network(), **options)
-        compare(recorded, alone, ("record", "replay with everything deleted"))
+        compare(recorded, alone, ("record", "replay with everything deleted"), drop=drop)
         if self.place.work.exists():
             raise Failure("the replay made the work directory again")
         return recorded

@@ -105,7 +105,7 @@ def main():
             status, text = said["expect"][0].split(" ", 1)
             expect_refusal(modes, argv, int(status), text, options)
             return
-        recorded = modes.all(argv, differs="differs" in said, **options)
+        recorded = modes.all(argv, differs="differs" in said, says="record-says" in said, **options)
         for text in said.get("record-says", []):
             if text.encode() not in recorded.err:
                 raise Failure(f"the recording did not say {text!r}: {engine.show(recorded.err)}")

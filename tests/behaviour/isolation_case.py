@@ -12,7 +12,9 @@ from engine import Failure
 
 # The system's libraries and what a C library or a supervisor asks of its own system.
 SYSTEM = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/etc/ld.so.preload", "/proc", "/sys/devices/system/cpu",
-          "/usr/share/locale", "/dev/null"]
+          "/usr/share/locale", "/dev/null",
+          # The husk: retake's own, executed from memory.
+          "/memfd:retake-husk (deleted)"]
 
 
 def main():

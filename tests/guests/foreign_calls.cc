@@ -1,5 +1,6 @@
-// R08: a call by a foreign ABI of the same kernel is refused, never let through.
-//! differs: natively it answers
+// S02: a call by a foreign ABI of the same kernel is refused with a sentence, never
+// let through.
+//! expect: 125 another architecture
 #include "guest.h"
 #include "guest_arch.h"
 

@@ -33,6 +33,7 @@ int main() {
   CHECK(madvise(shared, 4096, MADV_DONTNEED) == 0);
   Say("shared keeps: [%.7s]", shared);
 
+  CHECK(munmap(shared, 4 * 4096) == 0);
   memset(map, 'f', 8 * 4096);
   CHECK(madvise(map, 8 * 4096, MADV_FREE) == 0);
   int freed = 0, kept = 0;

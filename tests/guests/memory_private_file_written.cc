@@ -16,9 +16,4 @@ int main() {
   CHECK(pwrite(fd, "third", 5, 8192) == 5);
   Say("[%.5s] %c [%.5s]", map, map[4096], map + 8192);
   Say("own page kept: %016lx", Digest(map + 4096, 4096));
-  InChild([&] {
-    int mine = open("data", O_WRONLY);
-    CHECK(pwrite(mine, "child", 5, 10) == 5);
-  });
-  Say("[%.5s]", map + 10);
 }
