@@ -19,6 +19,9 @@ struct UnwindAbi {
   // libunwind's number of the register that holds the return address at a function's first
   // instruction, or -1 where the stack pointer points at it.
   int link;
+  // Whether those two words end the callee's frame, so that the caller's stack pointer is behind
+  // them. Else they lie anywhere in it, and a walk by frame pointers learns no stack pointer.
+  bool record_ends_frame;
   // Bits of a code address that are address; the others may hold a signature (aarch64's PAC).
   uint64_t code_mask;
   // The code that a signal handler returns to: libc's on x86_64, the vDSO's on aarch64.

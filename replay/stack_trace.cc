@@ -101,7 +101,8 @@ class Walk {
   std::span<const MappedObject> mappings_;
   const machine::UnwindAbi& abi_;
   unw_cursor_t cursor_{};
-  uint64_t inside_call_ = 0;            // bytes that the cursor's pc is short of the return address
+  bool knows_sp_ = true;                // else here_.sp is a lower bound, and tables are no use
+  Position here_;                       // the frame that the cursor is in
   std::map<uint64_t, Object> objects_;  // by the mapping's address
   std::unordered_map<uint64_t, std::unique_ptr<std::array<uint8_t, kPage>>> pages_;
   size_t words_left_ = kMaxWords;
@@ -287,6 +288,8 @@ bool Walk::Enter(uint64_t pc, uint64_t sp, uint64_t frame_pointer) {
   registers_.words[HostArch().pc] = here_.pc - 1;
   registers_.words[HostArch().sp] = sp;
   SetWord(abi_.frame_pointer, frame_pointer);
+  // Used up by the return that is assumed here; libunwind would fall back on it.
+  if (abi_.link >= 0) SetWord(abi_.link, 0);
   return unw_init_remote(&cursor_, AddressSpace(), this) == 0;
 }
 
@@ -295,6 +298,7 @@ bool Walk::StepByFramePointer() {
   const uint64_t frame = Word(abi_.frame_pointer);
   uint64_t record[2] = {};
   if (frame % 8 != 0 || frame < here_.sp || !Read(frame, record, sizeof record)) return false;
+  knows_sp_ = knows_sp_ && abi_.record_ends_frame;
   return Enter(record[1], frame + sizeof record, record[0]);
 }
 
@@ -320,19 +324,24 @@ bool Walk::HasTables(uint64_t pc) {
 }
 
 bool Walk::Step(bool from_signal) {
+  if (!knows_sp_) return StepByFramePointer();
   // Where it has no tables libunwind would guess: on one architecture at more than the frame
   // pointer, on another not at all.
   if (!from_signal && !HasTables(here_.pc) && !HasTables(here_.pc - 1)) return StepByFramePointer();
   const int stepped = unw_step(&cursor_);
-  // 0: the tables say that this is the outermost frame.
-  if (stepped == 0) return false;
-  if (stepped < 0) return StepByFramePointer();
+  // 0 is the outermost frame, where the frame pointer is 0 too.
+  if (stepped <= 0) return StepByFramePointer();
   unw_word_t pc = 0;
   unw_word_t sp = 0;
   // Right after a step only: at the start, aarch64's UNW_REG_IP is the link register.
   if (unw_get_reg(&cursor_, UNW_REG_IP, &pc) != 0 || unw_get_reg(&cursor_, UNW_REG_SP, &sp) != 0)
     return false;
-  here_ = {pc, sp};
+  const Position next = {pc, sp};
+  // On aarch64 libunwind takes the link register where it can't read the tables (1.6 doesn't know
+  // DW_CFA_AARCH64_negate_ra_state, which signed return addresses come with): no step, but behind
+  // the first frame.
+  if (next == here_) return StepByFramePointer();
+  here_ = next;
   if ((pc & ~abi_.code_mask) == 0) return true;
   // A signed return address, which libunwind would look up as it is.
   CopyCursor();

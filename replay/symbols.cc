@@ -84,13 +84,13 @@ std::string_view ElfImage::StringAt(const Elf64_Shdr& strings, uint64_t offset) 
 
 std::optional<ElfSymbol> ElfImage::FindFunction(uint64_t address) const {
   std::optional<ElfSymbol> best;
-  // The nearest below wins. Of those at one address (aliases), the one that says its size, then the
-  // first global one.
+  // One that says its size and holds the address wins over a mere label before it; then the
+  // nearest; then, of aliases, the first global one.
   bool best_is_global = false;
   auto better = [&](const Elf64_Sym& symbol, bool global) {
     if (!best) return true;
-    if (symbol.st_value != best->address) return symbol.st_value > best->address;
     if ((symbol.st_size != 0) != (best->size != 0)) return symbol.st_size != 0;
+    if (symbol.st_value != best->address) return symbol.st_value > best->address;
     return global && !best_is_global;
   };
   for (const Elf64_Shdr& table : sections_) {

@@ -30,6 +30,7 @@ const UnwindAbi& Unwinding() {
   static constexpr UnwindAbi kAbi = {.words = kWordOf,
                                      .frame_pointer = kFramePointerNumber,
                                      .link = kX30,
+                                     .record_ends_frame = false,
                                      .code_mask = (uint64_t{1} << 48) - 1,
                                      .signal_return = kSignalReturn};
   return kAbi;

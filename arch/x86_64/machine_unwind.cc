@@ -21,6 +21,7 @@ const UnwindAbi& Unwinding() {
   static constexpr UnwindAbi kAbi = {.words = kWordOf,
                                      .frame_pointer = kFramePointerNumber,
                                      .link = -1,
+                                     .record_ends_frame = true,
                                      .code_mask = ~uint64_t{0},
                                      .signal_return = kSignalReturn};
   return kAbi;

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <libunwind.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -29,13 +30,16 @@ namespace retake {
 // The nests that children stop in. Not in the anonymous namespace: their names are what the test
 // asks for. Each does something after its call, so that it stays a call.
 volatile int stack_trace_sink = 0;
+// What the innermost functions do.
+void RaiseSignal(int signal) { raise(signal); }
+void (*volatile stack_trace_stop)(int) = RaiseSignal;
 
 #define NEST __attribute__((noinline, noclone))
 #define PLAIN optimize("O0", "no-omit-frame-pointer")
 #define OPTIMIZED optimize("O2", "omit-frame-pointer", "no-optimize-sibling-calls")
 
 NEST __attribute__((PLAIN)) void PlainInnermost(int signal) {
-  raise(signal);
+  stack_trace_stop(signal);
   stack_trace_sink = stack_trace_sink + 1;
 }
 NEST __attribute__((PLAIN)) void PlainMiddle(int signal) {
@@ -48,7 +52,7 @@ NEST __attribute__((PLAIN)) void PlainOuter(int signal) {
 }
 
 NEST __attribute__((OPTIMIZED)) void OptimizedInnermost(int signal) {
-  raise(signal);
+  stack_trace_stop(signal);
   stack_trace_sink = stack_trace_sink + 1;
 }
 NEST __attribute__((OPTIMIZED)) void OptimizedMiddle(int signal) {
@@ -100,6 +104,43 @@ class ChildMemory : public ReadableMemory {
   pid_t pid_;
 };
 
+// A process's mappings, with the contents of the files that are mapped.
+class Mappings {
+ public:
+  void Read(const std::string& process) {
+    std::ifstream maps("/proc/" + process + "/maps");
+    for (std::string line; std::getline(maps, line);) {
+      uint64_t from = 0, to = 0, offset = 0;
+      char prot[5] = {};
+      int name = 0;
+      ASSERT_EQ(sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &from,
+                       &to, prot, &offset, &name),
+                4);
+      MappedObject object{from, to - from, offset, 0, line.substr(static_cast<size_t>(name)), {}};
+      if (prot[0] == 'r') object.prot |= PROT_READ;
+      if (prot[1] == 'w') object.prot |= PROT_WRITE;
+      if (prot[2] == 'x') object.prot |= PROT_EXEC;
+      if (object.name.starts_with('/')) object.bytes = Contents(object.name);
+      objects.push_back(object);
+    }
+  }
+
+  std::vector<MappedObject> objects;
+
+ private:
+  ByteSpan Contents(const std::string& path) {
+    if (!files_.contains(path)) {
+      Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      auto mapped = MappedFile::Map(fd.get());
+      EXPECT_TRUE(mapped.ok()) << path;
+      files_[path] = mapped.ok() ? mapped.TakeValue() : MappedFile();
+    }
+    return files_[path].bytes();
+  }
+
+  std::map<std::string, MappedFile> files_;
+};
+
 // A traced child that runs `body` until its first stop by a signal other than `passed`.
 class StoppedChild {
  public:
@@ -121,7 +162,7 @@ class StoppedChild {
       iovec data = {registers_.words.data() + regset.first_word, regset.bytes};
       ptrace(PTRACE_GETREGSET, pid_, regset.note_type, &data);
     }
-    ReadMappings();
+    mappings_.Read(std::to_string(pid_));
   }
   ~StoppedChild() {
     kill(pid_, SIGKILL);
@@ -131,42 +172,14 @@ class StoppedChild {
   bool stopped() const { return stopped_; }
   const Registers& registers() const { return registers_; }
   ChildMemory memory() const { return ChildMemory(pid_); }
-  std::vector<MappedObject>& mappings() { return mappings_; }
-  std::vector<Frame> Trace() { return Unwind(registers_, memory(), mappings_); }
+  std::vector<MappedObject>& mappings() { return mappings_.objects; }
+  std::vector<Frame> Trace() { return Unwind(registers_, memory(), mappings()); }
 
  private:
-  void ReadMappings() {
-    std::ifstream maps("/proc/" + std::to_string(pid_) + "/maps");
-    for (std::string line; std::getline(maps, line);) {
-      uint64_t from = 0, to = 0, offset = 0;
-      char prot[5] = {};
-      int name = 0;
-      ASSERT_EQ(sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &from,
-                       &to, prot, &offset, &name),
-                4);
-      MappedObject object{from, to - from, offset, 0, line.substr(static_cast<size_t>(name)), {}};
-      if (prot[0] == 'r') object.prot |= PROT_READ;
-      if (prot[1] == 'w') object.prot |= PROT_WRITE;
-      if (prot[2] == 'x') object.prot |= PROT_EXEC;
-      if (object.name.starts_with('/')) object.bytes = Contents(object.name);
-      mappings_.push_back(object);
-    }
-  }
-  ByteSpan Contents(const std::string& path) {
-    if (!files_.contains(path)) {
-      Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-      auto mapped = MappedFile::Map(fd.get());
-      EXPECT_TRUE(mapped.ok()) << path;
-      files_[path] = mapped.ok() ? mapped.TakeValue() : MappedFile();
-    }
-    return files_[path].bytes();
-  }
-
   pid_t pid_ = -1;
   bool stopped_ = false;
   Registers registers_;
-  std::vector<MappedObject> mappings_;
-  std::map<std::string, MappedFile> files_;
+  Mappings mappings_;
 };
 
 std::vector<std::string> NamesOf(const std::vector<Frame>& frames) {
@@ -265,6 +278,66 @@ TEST(StackTrace, DeepStacksEndAtTheBound) {
   const auto frames = child.Trace();
   EXPECT_EQ(frames.size(), kMaxFrames);
   EXPECT_EQ(frames.back().function, "retake::Recurse(int)");
+}
+
+// This process's own stack, with registers as libunwind captures them: needs no ptrace, so it also
+// runs under an emulator of the other architecture.
+class OwnMemory : public ReadableMemory {
+ public:
+  explicit OwnMemory(const std::vector<MappedObject>& mappings) : mappings_(mappings) {}
+  size_t ReadSome(uint64_t address, void* buffer, size_t size) const override {
+    for (const MappedObject& mapping : mappings_) {
+      if (address < mapping.address || address - mapping.address >= mapping.size) continue;
+      if ((mapping.prot & PROT_READ) == 0 || mapping.name.starts_with("[vv")) return 0;
+      const size_t here = std::min<uint64_t>(size, mapping.size - (address - mapping.address));
+      memcpy(buffer, reinterpret_cast<const void*>(address), here);
+      return here;
+    }
+    return 0;
+  }
+
+ private:
+  const std::vector<MappedObject>& mappings_;
+};
+
+std::vector<Frame> own_frames;
+
+void TraceSelf(int) {
+  unw_context_t context;
+  unw_cursor_t cursor;
+  unw_getcontext(&context);
+  unw_init_local(&cursor, &context);
+  const auto words = machine::Unwinding().words;
+  Registers registers;
+  for (size_t number = 0; number < words.size(); ++number) {
+    unw_word_t value = 0;
+    if (words[number] < 0 || unw_get_reg(&cursor, static_cast<int>(number), &value) != 0) continue;
+    registers.words[static_cast<size_t>(words[number])] = value;
+  }
+  Mappings mappings;
+  mappings.Read("self");
+  own_frames = Unwind(registers, OwnMemory(mappings.objects), mappings.objects);
+}
+
+TEST(StackTrace, NamesItsOwnNests) {
+  stack_trace_stop = TraceSelf;
+  PlainOuter(0);
+  EXPECT_TRUE(HasRun(NamesOf(own_frames), kPlainNest)) << FormatStack(own_frames);
+  EXPECT_TRUE(HasRun(NamesOf(own_frames), {"main"})) << FormatStack(own_frames);
+  OptimizedOuter(0);
+  EXPECT_TRUE(HasRun(NamesOf(own_frames), kOptimizedNest)) << FormatStack(own_frames);
+  EXPECT_TRUE(HasRun(NamesOf(own_frames), {"main"})) << FormatStack(own_frames);
+  stack_trace_stop = RaiseSignal;
+}
+
+TEST(StackTrace, GoesThroughItsOwnSignalHandler) {
+  stack_trace_stop = RaiseSignal;
+  signal(SIGUSR1, TraceSelf);
+  OptimizedOuter(SIGUSR1);
+  signal(SIGUSR1, SIG_DFL);
+  EXPECT_TRUE(HasRun(NamesOf(own_frames), kOptimizedNest)) << FormatStack(own_frames);
+  const auto names = NamesOf(own_frames);
+  EXPECT_EQ(std::ranges::count(names, "<signal>"), 1) << FormatStack(own_frames);
 }
 
 // Without tables the frame pointer is followed, where the program keeps one.
