@@ -72,18 +72,6 @@ Result<uint32_t> Recording::KeepFile(int fd, const struct stat& status, const st
 Status Recording::OnExec(Task& task, const Registers& registers,
                          const std::vector<Mapping>& mappings) {
   TaskState& state = State(task);
-  if (task.sys != Sys::kNone) {
-    Begin(task, EventKind::kEntered);
-    event_.before = event_.after = task.entry;
-    for (size_t i = 0; i < state.early_previews.size(); ++i) {
-      std::span<uint8_t> out =
-          event_.AddPreview(state.early_previews[i].address, state.early_bytes[i].size());
-      std::copy(state.early_bytes[i].begin(), state.early_bytes[i].end(), out.begin());
-    }
-    if (writing_) trace_.Append(event_);
-  }
-  state.early_previews.clear();
-  state.early_bytes.clear();
   state.process = std::make_shared<ProcessState>();
   state.fds = std::make_shared<FdTable>();
   state.cpuid_trapped = options_.portable;
@@ -165,7 +153,17 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     Write(task);
     return CallVerdict{CallVerdict::Kind::kFinal};
   }
-  if (PreviewBeforeCall(row)) CollectEarlyPreviews(task, row);
+  if (MapEffectOf(row) == MapEffect::kExec) {
+    // Logged at its entry: a vfork child's code up to here runs in its parent's memory, and the
+    // kernel lets the parent go on before the exec is seen to have succeeded. What was asked is
+    // kept here too, since after it the memory is gone.
+    Begin(task, EventKind::kEntered);
+    event_.before = event_.after = task.entry;
+    std::vector<Range> previews;
+    InputPreviews(row, CallOf(task, 0), previews);
+    ReadInto(task, {}, previews);
+    Write(task);
+  }
   if (MapEffectOf(row) == MapEffect::kBrk && state.process->brk == 0 &&
       machine::Argument(task.entry, 0) != 0) {
     TRY(LearnBrk(task));
@@ -244,18 +242,6 @@ Result<std::optional<int64_t>> Recording::AnswerPrctl(Task& task) {
       break;
   }
   return Answered();
-}
-
-void Recording::CollectEarlyPreviews(Task& task, const Row& row) {
-  TaskState& state = State(task);
-  state.early_previews.clear();
-  state.early_bytes.clear();
-  InputPreviews(row, CallOf(task, 0), state.early_previews);
-  for (const Range& range : state.early_previews) {
-    std::vector<uint8_t> bytes(std::min<uint64_t>(range.size, 4096));
-    bytes.resize(task.process->memory.ReadSome(range.address, bytes.data(), bytes.size()));
-    state.early_bytes.push_back(std::move(bytes));
-  }
 }
 
 void Recording::ReadInto(const Task& task, const std::vector<Range>& outputs,

@@ -68,14 +68,11 @@ class Recording : public EventSink, private ContentStore {
   struct TaskState {
     std::shared_ptr<ProcessState> process;
     std::shared_ptr<FdTable> fds;
-    std::vector<Range> early_previews;  // of a call whose memory is gone after it
-    std::vector<std::vector<uint8_t>> early_bytes;
     std::vector<Range>
         interrupted_outputs;           // written by attempts of a call that the kernel restarted
     std::optional<PageCopies> copies;  // for a call with unknown outputs
     bool writes_echo = false;          // it is in a call that writes to what is shown again
     bool cpuid_trapped = false;
-    bool exec_logged = false;
   };
 
   Result<uint32_t> KeepFile(int fd, const struct stat& status, const std::string& path) override;
@@ -93,7 +90,6 @@ class Recording : public EventSink, private ContentStore {
   Status AddFileWriteEffects(Task& task, const FdInfo& info, const Row& row, int64_t result);
   void AddEcho(Task& task, const Row& row, int64_t result);
 
-  void CollectEarlyPreviews(Task& task, const Row& row);
   Status AddMemory(Task& task, const Row& row, int64_t result);
   void ReadInto(const Task& task, const std::vector<Range>& outputs,
                 const std::vector<Range>& previews);

@@ -15,7 +15,14 @@
 namespace retake {
 namespace {
 
+constexpr int kEndBound = 3'000;    // ms: how long a task may take to end when the tree is ended
 constexpr int kTaskBound = 10'000;  // ms: how long a stop that is certain to come may take
+
+int64_t NowMilliseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
 
 void Nap(long nanoseconds) {
   timespec nap{0, nanoseconds};
@@ -287,6 +294,7 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
                                                : std::make_shared<SignalActions>(*parent.signals);
   if ((flags & CLONE_CLEAR_SIGHAND) != 0) child.signals->ResetHandlers();
   child.phase = Task::Phase::kUser;
+  child.is_thread = (flags & CLONE_THREAD) != 0;
   if (first_stop.gone()) {
     // Killed before it ran.
     child.process = parent.process;
@@ -318,60 +326,69 @@ Status Supervisor::HandleGone(Task& task, WaitStatus status) {
   return told;
 }
 
+bool Supervisor::MakeFirstExit(int status) {
+  if (first_->process == nullptr || first_exit_seen_) return false;
+  pid_t pid = first_->pid;
+  Registers registers;
+  if (!ptracer::GetRegisters(pid, registers).ok()) {
+    // Not in a stop: an interrupt brings it to one.
+    if (!ptracer::Interrupt(pid).ok()) return false;
+    auto waited = ptracer::WaitOne(pid, kEndBound);
+    if (!waited.ok() || !*waited || (*waited)->gone()) return false;
+  }
+  // Inside a call (at a fork's event, say) registers can't be set for good: go on to its exit stop.
+  if (first_->phase == Task::Phase::kInCall || first_->phase == Task::Phase::kExec) {
+    if (!ptracer::Resume(pid, ResumeKind::kToSyscall).ok()) return false;
+    auto waited = ptracer::WaitOne(pid, kEndBound);
+    if (!waited.ok() || !*waited || (*waited)->gone()) return false;
+  }
+  if (!ptracer::GetRegisters(pid, registers).ok()) return false;
+  uint64_t args[6] = {static_cast<uint64_t>(status), 0, 0, 0, 0, 0};
+  machine::SuppressCall(registers);
+  machine::ForgetSyscall(registers);
+  machine::SetCall(registers, static_cast<uint64_t>(HostArch().NumberOf(Sys::exit_group)), args);
+  SetPc(registers, kStubAddress + machine::Stub().syscall_entry);
+  return ptracer::SetSigmask(pid, ~uint64_t{0}).ok() &&
+         ptracer::SetRegisters(pid, registers).ok() &&
+         ptracer::Resume(pid, ResumeKind::kContinue).ok();
+}
+
 void Supervisor::EndTree(int status, const std::function<void()>& before_exit) {
   for (auto& [pid, task] : tasks_) {
-    if (task.get() != first_) kill(pid, SIGKILL);
+    // A thread goes with its process; a signal to it would end that with the signal's status.
+    if (task.get() != first_ && !task->is_thread) kill(pid, SIGKILL);
   }
-  if (first_ == nullptr || first_is_zombie_) {
-    before_exit();
-    if (first_is_zombie_) ReapFirst();
-  } else {
-    pid_t pid = first_->pid;
-    bool stopped = false;
-    // It may be in a stop already (the one that failed); if not, an interrupt brings it to one.
-    Registers registers;
-    if (ptracer::GetRegisters(pid, registers).ok()) {
-      stopped = true;
-    } else if (ptracer::Interrupt(pid).ok()) {
-      auto waited = ptracer::WaitOne(pid, 2'000);
-      stopped = waited.ok() && *waited && !(*waited)->gone() &&
-                ptracer::GetRegisters(pid, registers).ok();
-    }
-    before_exit();
-    bool ends = false;
-    if (stopped && first_->process != nullptr && !first_exit_seen_) {
-      uint64_t args[6] = {static_cast<uint64_t>(status), 0, 0, 0, 0, 0};
-      machine::SuppressCall(registers);
-      machine::ForgetSyscall(registers);
-      machine::SetCall(registers, static_cast<uint64_t>(HostArch().NumberOf(Sys::exit_group)),
-                       args);
-      SetPc(registers, kStubAddress + machine::Stub().syscall_entry);
-      ends =
-          ptracer::SetSigmask(pid, ~uint64_t{0}).ok() && ptracer::SetRegisters(pid, registers).ok();
-    }
-    if (!ends && !first_exit_seen_) kill(pid, SIGKILL);
-    // On to its end, through whatever stops lie on the way.
-    for (int round = 0; round < 100; ++round) {
-      if (!ptracer::Resume(pid, ResumeKind::kContinue).ok() && round > 0) break;
-      auto waited = ptracer::WaitOne(pid, 2'000);
-      if (!waited.ok()) break;
-      if (!*waited) {
-        kill(pid, SIGKILL);
-        continue;
-      }
-      if ((*waited)->gone()) break;
-    }
-    tasks_.erase(pid);
-    first_ = nullptr;
+  before_exit();
+  if (first_is_zombie_) {
+    ReapFirst();
+  } else if (first_ != nullptr && !MakeFirstExit(status)) {
+    // It is past its last call, or can't be steered: on to its end.
+    if (!first_exit_seen_) kill(first_->pid, SIGKILL);
+    (void)ptracer::Resume(first_->pid, ResumeKind::kContinue);
   }
-  for (auto& [pid, task] : tasks_) {
-    for (int round = 0; round < 10; ++round) {
-      auto waited = ptracer::WaitOne(pid, 1'000);
-      if (!waited.ok() || (*waited && (*waited)->gone())) break;
-      (void)ptracer::Resume(pid, ResumeKind::kContinue);
+  // All on to their ends, through whatever stops lie on the way.
+  int64_t deadline = NowMilliseconds() + 2 * kEndBound;
+  bool killed = false;
+  while (!tasks_.empty()) {
+    bool progress = false;
+    for (auto it = tasks_.begin(); it != tasks_.end();) {
+      auto waited = ptracer::WaitOne(it->first, 0);
+      bool gone = !waited.ok() || (*waited && (*waited)->gone());
+      if (waited.ok() && *waited && !gone) (void)ptracer::Resume(it->first, ResumeKind::kContinue);
+      progress = progress || gone || (waited.ok() && *waited);
+      it = gone ? tasks_.erase(it) : std::next(it);
     }
+    if (progress) continue;
+    if (NowMilliseconds() > deadline) {
+      if (killed) break;  // EXITKILL has the last word
+      for (auto& [pid, task] : tasks_) kill(pid, SIGKILL);
+      killed = true;
+      deadline += kEndBound;
+    }
+    Nap(200'000);
   }
   tasks_.clear();
+  first_ = nullptr;
 }
 
 }  // namespace retake

@@ -88,6 +88,8 @@ class Supervisor {
   // back (DESIGN trap 16).
   Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
   Status CheckHeldSignals();
+  // Makes the first task's next call exit_group(status) and lets it go. False if that can't be.
+  bool MakeFirstExit(int status);
 
   // The next stop of any task that may be reaped; nullopt when the wait's bound passed.
   Result<std::optional<ptracer::Stop>> NextStop();

@@ -59,7 +59,8 @@ struct Task {
   };
 
   pid_t pid = 0;
-  uint32_t id = 0;  // its number for ever; pids come back
+  uint32_t id = 0;         // its number for ever; pids come back
+  bool is_thread = false;  // of a process whose leader is another task
   Phase phase = Phase::kUser;
   Sys sys = Sys::kNone;  // of the present call
   Registers entry;       // at the entry of the present call
