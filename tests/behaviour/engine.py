@@ -431,6 +431,8 @@ class Modes:
         shutil.rmtree(self.place.work)
         for name in ("bin", "home", "cache", "tmp"):
             shutil.rmtree(self.place.root / name)
+        self.place.tmp.mkdir()  # retake itself may need it
+        os.chmod(self.place.tmp, 0o777)
         shutil.rmtree(self.moved, ignore_errors=True)
         shutil.copytree(self.trace, self.moved, symlinks=True)
         if self.prefix:

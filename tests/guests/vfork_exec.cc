@@ -21,8 +21,9 @@ int main(int argc, char** argv) {
     execl(argv[0], argv[0], "after vfork", nullptr);
     _exit(99);
   }
-  Say("after its exec: wrote %d", shared);
-  Say("%s", StatusText(WaitFor(pid)).c_str());
+  int written = shared;  // the parent goes on at the exec, beside the program that it executed
+  status = WaitFor(pid);
+  Say("after its exec: wrote %d, %s", written, StatusText(status).c_str());
   pid = vfork();
   if (pid == 0) {
     execl("/nonexistent/program", "x", nullptr);
