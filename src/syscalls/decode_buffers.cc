@@ -47,8 +47,8 @@ bool Environment(const Context& c, std::string& out) {
 bool Iovec(const Context& c, std::string& out) {
   // What was read is shown as far as it goes; what is written, whole.
   uint64_t bytes = ~uint64_t{0};
-  if (c.arg.direction == Direction::kOut) {
-    if (c.call.result < 0) return false;
+  if (c.arg.IsOutput()) {
+    if (!c.returned || c.call.result < 0) return false;
     bytes = static_cast<uint64_t>(c.call.result);
   }
   return PrintIovec(c, c.value, c.call.args[c.arg.size.arg], bytes, out);

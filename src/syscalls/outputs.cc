@@ -18,8 +18,8 @@ constexpr uint64_t kMaxIovecs = 1024;  // UIO_MAXIOV
 constexpr uint64_t kMaxName = 128;     // sizeof(struct sockaddr_storage)
 constexpr uint64_t kMaxControl = 1u << 20;
 constexpr uint64_t kPage = 4096;  // the smallest of any architecture
-// A failed copy (EFAULT) may have written a part; no more than this is looked at.
-constexpr uint64_t kMaxFaulted = 1u << 20;
+// A copy that failed (EFAULT) may have written a part; no more than this is looked at.
+constexpr uint64_t kMaxFailed = 1u << 20;
 
 // struct user_msghdr of a 64-bit kernel.
 struct Msghdr {
@@ -101,19 +101,19 @@ void AddReceivedMany(const Call& call, uint64_t address, uint64_t count, std::ve
   }
 }
 
-// What the kernel may have written of an argument whose copying failed half-way.
-void AddFaulted(const Arg& arg, const Call& call, int index, std::vector<Range>& out) {
+// What the kernel may have written through an argument of a call that failed.
+void AddFailed(const Arg& arg, const Call& call, int index, std::vector<Range>& out) {
   uint64_t address = call.args[index];
   if (arg.size.kind == Sized::kIovec) {
     uint64_t count = std::min(call.args[arg.size.arg], kMaxIovecs);
     for (uint64_t i = 0; i < count; ++i) {
       Iovec entry;
       if (!call.memory->ReadValue(address + i * sizeof entry, &entry)) return;
-      AddReadable(call, entry.base, std::min(entry.length, kMaxFaulted), out);
+      AddReadable(call, entry.base, std::min(entry.length, kMaxFailed), out);
     }
     return;
   }
-  AddReadable(call, address, std::min(InputSizeOf(arg, call, index), kMaxFaulted), out);
+  AddReadable(call, address, std::min(InputSizeOf(arg, call, index), kMaxFailed), out);
 }
 
 void AddArgument(const Arg& arg, const Call& call, int index, std::vector<Range>& out) {
@@ -219,10 +219,11 @@ bool OutputRanges(const Row& row, const Call& call, std::vector<Range>& out) {
   for (int i = 0; i < arguments.count; ++i) {
     const Arg& arg = *arguments.args[i];
     if (!arg.IsOutput()) continue;
-    if (Applies(arg.when, call.result)) {
+    if (!IsError(call.result)) {
       AddArgument(arg, call, i, out);
-    } else if (call.result == -EFAULT) {
-      AddFaulted(arg, call, i, out);
+    } else if (call.result == -EFAULT || Applies(arg.when, call.result)) {
+      // The pointer may be the very reason why it failed.
+      AddFailed(arg, call, i, out);
     }
   }
   if (row.more_outputs != nullptr) row.more_outputs(call, out);

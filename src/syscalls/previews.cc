@@ -39,9 +39,11 @@ void KeepString(const Call& call, uint64_t address, std::vector<Range>& out) {
   if (size > 0) out.push_back({address, size});
 }
 
-void KeepIovec(const Call& call, uint64_t iov, uint64_t count, std::vector<Range>& out) {
+void KeepIovec(const Call& call, uint64_t iov, uint64_t count, bool contents,
+               std::vector<Range>& out) {
   count = std::min(count, kArrayPreview / 16);
   Keep(call, iov, count * 16, out);
+  if (!contents) return;
   for (uint64_t i = 0; i < std::min(count, kVectorPreview); ++i) {
     uint64_t entry[2];
     if (!call.memory->ReadValue(iov + i * sizeof entry, &entry)) return;
@@ -51,12 +53,12 @@ void KeepIovec(const Call& call, uint64_t iov, uint64_t count, std::vector<Range
 
 // struct user_msghdr: name at 0, its length at 8, iov at 16, count at 24, control at 32, its length
 // at 40.
-void KeepMessage(const Call& call, uint64_t address, std::vector<Range>& out) {
+void KeepMessage(const Call& call, uint64_t address, bool contents, std::vector<Range>& out) {
   uint64_t words[7];
   if (address == 0 || !call.memory->ReadValue(address, &words)) return;
   out.push_back({address, sizeof words});
   Keep(call, words[0], std::min<uint64_t>(words[1] & 0xffffffff, 128), out);
-  KeepIovec(call, words[2], words[3], out);
+  KeepIovec(call, words[2], words[3], contents, out);
   Keep(call, words[4], std::min<uint64_t>(words[5], kStructPreview), out);
 }
 
@@ -75,6 +77,11 @@ void KeepPointers(const Call& call, uint64_t address, uint64_t limit, bool strin
 
 void KeepArgument(const Arg& arg, const Call& call, int index, std::vector<Range>& out) {
   uint64_t address = call.args[index];
+  // What was read into vectors is an output; only the vectors themselves are inputs.
+  Sized kind = arg.size.kind;
+  bool received = arg.IsOutput() && (kind == Sized::kIovec || kind == Sized::kReceived ||
+                                     kind == Sized::kReceivedMany);
+  bool contents = !received;
   switch (arg.type) {
     case Type::kPath:
     case Type::kString:
@@ -91,14 +98,14 @@ void KeepArgument(const Arg& arg, const Call& call, int index, std::vector<Range
       KeepPointers(call, address, kPointersLimit, false, out);
       return;
     case Type::kIovec:
-      KeepIovec(call, address, call.args[arg.size.arg], out);
+      KeepIovec(call, address, call.args[arg.size.arg], contents, out);
       return;
     case Type::kMsghdr:
-      KeepMessage(call, address, out);
+      KeepMessage(call, address, contents, out);
       return;
     case Type::kMmsghdr:
       for (uint64_t i = 0; i < std::min<uint64_t>(call.args[2], kVectorPreview); ++i) {
-        KeepMessage(call, address + i * 64, out);
+        KeepMessage(call, address + i * 64, contents, out);
       }
       return;
     case Type::kSelectSigmask: {

@@ -385,8 +385,10 @@ constexpr SizeRule DefaultSize(Type type) {
     case Type::kUintWord:
     case Type::kIdWord:
     case Type::kSchedParam:
-    case Type::kSockLength:
       return Bytes(4);
+    // Never looked at where the address isn't wanted, so it may be anything.
+    case Type::kSockLength:
+      return Approximately(Bytes(4));
     case Type::kPath:
     case Type::kString:
       return {.kind = Sized::kString, .limit = 4096};

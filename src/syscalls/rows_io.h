@@ -14,11 +14,11 @@ inline constexpr Row kIoRows[] = {
     MakeRow(Sys::pread64, Fd("fd"), Out("buf", Type::kBuffer, ByResult(2)), Ulong("count"),
             Long("offset"))
         .Blocks(),
-    MakeRow(Sys::readv, Fd("fd"), Out("iov", Type::kIovec, IovecOf(2)), Int("iovcnt")).Blocks(),
-    MakeRow(Sys::preadv, Fd("fd"), Out("iov", Type::kIovec, IovecOf(2)), Int("iovcnt"),
+    MakeRow(Sys::readv, Fd("fd"), InOut("iov", Type::kIovec, IovecOf(2)), Int("iovcnt")).Blocks(),
+    MakeRow(Sys::preadv, Fd("fd"), InOut("iov", Type::kIovec, IovecOf(2)), Int("iovcnt"),
             Long("offset"), Hidden("offset_high"))
         .Blocks(),
-    MakeRow(Sys::preadv2, Fd("fd"), Out("iov", Type::kIovec, IovecOf(2)), Int("iovcnt"),
+    MakeRow(Sys::preadv2, Fd("fd"), InOut("iov", Type::kIovec, IovecOf(2)), Int("iovcnt"),
             Long("offset"), Hidden("offset_high"), Flags("flags", Set::kRwf))
         .Blocks(),
     // Writing.
@@ -170,7 +170,7 @@ inline constexpr Row kIoRows[] = {
     MakeRow(Sys::memfd_create, Str("name"), Flags("flags", Set::kMemfd)).Opens(),
     MakeRow(Sys::memfd_secret, Uint("flags"))
         .Deny(ENOSYS, "memory that no supervisor can read can't be recorded"),
-    MakeRow(Sys::userfaultfd, Flags("flags", Set::kEventfd))
+    MakeRow(Sys::userfaultfd, Flags("flags", Set::kPipe))
         .Deny(ENOSYS, "page faults answered by the program itself aren't events yet"),
     // Asynchronous reading and writing.
     MakeRow(Sys::io_setup, Uint("nr_events"), Out("ctx_idp", Type::kPointerWord))

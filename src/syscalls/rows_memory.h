@@ -52,7 +52,7 @@ inline constexpr Row kMemoryRows[] = {
         .Results(ResultType::kHex)
         .Deny(ENOSYS, "shadow stacks aren't rebuilt by replay yet; the C library does without"),
     MakeRow(Sys::membarrier, Enum("cmd", Set::kMembarrier), Uint("flags"), Hidden("cpu_id")),
-    MakeRow(Sys::process_vm_readv, Int("pid"), Out("local_iov", Type::kIovec, IovecOf(2)),
+    MakeRow(Sys::process_vm_readv, Int("pid"), InOut("local_iov", Type::kIovec, IovecOf(2)),
             Ulong("liovcnt"), In("remote_iov", Type::kIovecAddresses, ByArg(4, 16)),
             Ulong("riovcnt"), Uint("flags")),
     MakeRow(Sys::process_vm_writev, Int("pid"), In("local_iov", Type::kIovec, IovecOf(2)),

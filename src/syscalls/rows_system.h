@@ -11,8 +11,8 @@ inline constexpr Row kSystemRows[] = {
     MakeRow(Sys::sysinfo, Out("info", Type::kSysinfo)),
     MakeRow(Sys::getrandom, Out("buf", Type::kHexBuffer, ByResult(1)), Ulong("buflen"),
             Flags("flags", Set::kGetrandom)),
-    MakeRow(Sys::syslog, Enum("type", Set::kSyslog), Out("bufp", Type::kBuffer, ByResult(2)),
-            Int("len"))
+    MakeRow(Sys::syslog, Enum("type", Set::kSyslog),
+            Out("bufp", Type::kBuffer, Approximately(ByResult(2))), Int("len"))
         .Blocks(),
     MakeRow(Sys::sethostname, In("name", Type::kBuffer, ByArg(1)), Ulong("len")),
     MakeRow(Sys::setdomainname, In("name", Type::kBuffer, ByArg(1)), Ulong("len")),

@@ -63,6 +63,26 @@ class FakeMemory : public ReadableMemory {
   std::map<uint64_t, std::vector<uint8_t>> pages_;
 };
 
+// Only the bytes that were put, as an event of a trace has them.
+class RecordedMemory : public ReadableMemory {
+ public:
+  size_t ReadSome(uint64_t address, void* buffer, size_t size) const override {
+    auto* to = static_cast<uint8_t*>(buffer);
+    for (size_t i = 0; i < size; ++i) {
+      auto byte = bytes_.find(address + i);
+      if (byte == bytes_.end()) return i;
+      to[i] = byte->second;
+    }
+    return size;
+  }
+  void Put(uint64_t address, const std::vector<uint8_t>& bytes) {
+    for (size_t i = 0; i < bytes.size(); ++i) bytes_[address + i] = bytes[i];
+  }
+
+ private:
+  std::map<uint64_t, uint8_t> bytes_;
+};
+
 struct FakeCall {
   FakeMemory memory;
   Call call;

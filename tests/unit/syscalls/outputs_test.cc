@@ -12,6 +12,13 @@ using testing::IsEmpty;
 
 constexpr uint64_t kA = 0x10000, kB = 0x20000, kC = 0x30000, kD = 0x40000;
 
+// Outputs of a call whose pointers are good. (Those of a call that failed may be the reason.)
+std::vector<Range> MappedOutputs(Sys sys, std::initializer_list<uint64_t> args, int64_t result) {
+  FakeCall fake(sys, args, result);
+  for (uint64_t page : {kA, kB, kC, kD}) fake.memory.Put(page, 0);
+  return fake.Outputs();
+}
+
 TEST(Outputs, ReadGivesItsResultButNeverMoreThanItsBuffer) {
   EXPECT_THAT(FakeCall(Sys::read, {3, kA, 100}, 42).Outputs(), ElementsAre(Range{kA, 42}));
   EXPECT_THAT(FakeCall(Sys::read, {3, kA, 100}, 0).Outputs(), IsEmpty());
@@ -84,7 +91,7 @@ TEST(Outputs, AnAddressLongerThanItsMappingIsCut) {
 
 TEST(Outputs, SleepsWriteTheTimeLeftWhenInterrupted) {
   for (int64_t result : {-EINTR, -512, -513, -514, -516}) {
-    EXPECT_THAT(FakeCall(Sys::clock_nanosleep, {1, 0, kA, kB}, result).Outputs(),
+    EXPECT_THAT(MappedOutputs(Sys::clock_nanosleep, {1, 0, kA, kB}, result),
                 ElementsAre(Range{kB, 16}))
         << result;
   }
@@ -95,9 +102,9 @@ TEST(Outputs, SleepsWriteTheTimeLeftWhenInterrupted) {
 TEST(Outputs, PollsWriteTheirEventsAndTheTimeLeft) {
   EXPECT_THAT(FakeCall(Sys::ppoll, {kA, 3, kB, kC, 8}, 1).Outputs(),
               ElementsAre(Range{kA, 24}, Range{kB, 16}));
-  EXPECT_THAT(FakeCall(Sys::ppoll, {kA, 3, kB, kC, 8}, -514).Outputs(),
+  EXPECT_THAT(MappedOutputs(Sys::ppoll, {kA, 3, kB, kC, 8}, -514),
               ElementsAre(Range{kA, 24}, Range{kB, 16}));
-  EXPECT_THAT(FakeCall(Sys::poll, {kA, 3, 100}, -516).Outputs(), ElementsAre(Range{kA, 24}));
+  EXPECT_THAT(MappedOutputs(Sys::poll, {kA, 3, 100}, -516), ElementsAre(Range{kA, 24}));
   // An absurd count fails in the kernel; it mustn't become an absurd range here.
   EXPECT_THAT(FakeCall(Sys::poll, {kA, ~0ull, 0}, 0).Outputs(), ElementsAre(Range{kA, 64u << 20}));
 }
@@ -106,6 +113,7 @@ TEST(Outputs, SelectWritesWholeLongsOfItsSets) {
   FakeCall fake(Sys::select, {65, kA, kB, 0, kC}, 1);
   fake.memory.Put(kA, 'x');
   fake.memory.Put(kB, 'x');
+  fake.memory.Put(kC, 'x');
   EXPECT_THAT(fake.Outputs(), ElementsAre(Range{kA, 16}, Range{kB, 16}, Range{kC, 16}));
   fake.call.result = -514;
   EXPECT_THAT(fake.Outputs(), ElementsAre(Range{kC, 16}));
@@ -126,9 +134,15 @@ TEST(Outputs, StatHasTheArchitecturesSize) {
   EXPECT_NE(X86_64Description().abi.stat_size, Aarch64Description().abi.stat_size);
 }
 
+TEST(Outputs, OfAFailedCallNeverReachPastMappedMemory) {
+  FakeCall waitid(Sys::waitid, {0, 0, kA, 4, 0}, -EFAULT);
+  EXPECT_THAT(waitid.Outputs(), IsEmpty());
+  FakeCall accept(Sys::accept, {3, 0, kB}, 4);  // the length isn't looked at without an address
+  EXPECT_THAT(accept.Outputs(), IsEmpty());
+}
+
 TEST(Outputs, WaitidClearsItsInfoEvenWhenItFails) {
-  EXPECT_THAT(FakeCall(Sys::waitid, {0, 0, kA, 4, 0}, -ECHILD).Outputs(),
-              ElementsAre(Range{kA, 128}));
+  EXPECT_THAT(MappedOutputs(Sys::waitid, {0, 0, kA, 4, 0}, -ECHILD), ElementsAre(Range{kA, 128}));
   EXPECT_THAT(FakeCall(Sys::wait4, {~0ull, kA, 0, kB}, -ECHILD).Outputs(), IsEmpty());
   EXPECT_THAT(FakeCall(Sys::wait4, {~0ull, kA, 0, kB}, 77).Outputs(),
               ElementsAre(Range{kA, 4}, Range{kB, 144}));
@@ -180,7 +194,7 @@ TEST(Outputs, LocksAreInAndOut) {
 
 TEST(Outputs, FutexesThatWriteUserWords) {
   EXPECT_THAT(FakeCall(Sys::futex, {kA, 128 /* WAIT_PRIVATE */, 1, 0, 0, 0}).Outputs(), IsEmpty());
-  EXPECT_THAT(FakeCall(Sys::futex, {kA, 6 /* LOCK_PI */, 0, 0, 0, 0}, -EINTR).Outputs(),
+  EXPECT_THAT(MappedOutputs(Sys::futex, {kA, 6 /* LOCK_PI */, 0, 0, 0, 0}, -EINTR),
               ElementsAre(Range{kA, 4}));
   EXPECT_THAT(FakeCall(Sys::futex, {kA, 133 /* WAKE_OP_PRIVATE */, 1, 1, kB, 0}, 1).Outputs(),
               ElementsAre(Range{kB, 4}));
