@@ -185,7 +185,10 @@ Call EventDescriber::CallOf(const Event& event, const Registers& entry,
 std::string EventDescriber::CallText(const Event& event) {
   EventMemory memory(event);
   if (event.kind == EventKind::kEntered) {
-    return FormatCallEntry(CallOf(event, event.before, memory)) + " <unfinished ...>";
+    Call call = CallOf(event, event.before, memory);
+    TaskEffect effect = call.sys == Sys::kNone ? TaskEffect::kNone : TaskEffectOf(RowOf(call.sys));
+    bool returns = effect != TaskEffect::kExits && effect != TaskEffect::kExitsGroup;
+    return FormatCallEntry(call) + (returns ? " <unfinished ...>" : " = ?");
   }
   if (event.kind == EventKind::kSyscall) return FormatCall(CallOf(event, event.before, memory));
 

@@ -97,7 +97,7 @@ void PrintInfo(const TraceReader& trace, const Counts& counts) {
   fmt::print("{:<{}}{}", "needs", kFieldWidth, needs.substr(kFieldWidth));
   Field("replays here", ReplaysHere(trace));
   for (const auto& [call, count] : manifest.unknown_calls) {
-    Field("unknown call", fmt::format("{}, {} times", call, count));
+    Field("counted", fmt::format("{}, {} times: refused, or with unknown outputs", call, count));
   }
 }
 

@@ -91,6 +91,11 @@ TEST_P(EventText, BlockedCallsAreResumedWithTheirInputs) {
   EXPECT_EQ(describer_.Text(completed), "[task 0] <... resumed> read(3, \"ok\", 5) = 2");
 }
 
+TEST_P(EventText, ACallThatNeverReturnsIsNotUnfinished) {
+  EXPECT_EQ(describer_.Text(CallEvent(arch(), EventKind::kEntered, Sys::exit_group, {3}, 0)),
+            "[task 0] exit_group(3) = ?");
+}
+
 TEST_P(EventText, TasksGoByTheirPids) {
   Event exec;
   exec.kind = EventKind::kExec;
