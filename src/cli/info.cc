@@ -61,7 +61,7 @@ Result<Counts> CountEvents(TraceReader& trace) {
 }
 
 void PrintEvents(const Counts& counts) {
-  Field("events", fmt::format("{} of {} tasks", counts.total, counts.tasks));
+  Field("events", fmt::format("{}, of {} tasks", counts.total, counts.tasks));
   for (size_t kind = 0; kind < counts.kinds.size(); ++kind) {
     if (counts.kinds[kind] == 0) continue;
     fmt::print("{:<{}}{:>9} {}\n", "", kFieldWidth, counts.kinds[kind],
