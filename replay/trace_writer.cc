@@ -61,6 +61,11 @@ class Writer final : public TraceWriter {
   // Flushes and ends the thread.
   void Close();
   Status WriteManifest(const char* name);
+  // Writes the manifest anew: aside and by rename, or, where the disk has no room for a second one,
+  // in place.
+  Status ReplaceManifest();
+  // Only if it needs no more room than the old one has: it must not be lost.
+  bool OverwriteManifest();
   std::string PathOf(const char* name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
@@ -253,6 +258,27 @@ Status Writer::WriteManifest(const char* name) {
   return written;
 }
 
+Status Writer::ReplaceManifest() {
+  constexpr const char* kNewManifest = "manifest.new";
+  Status written = WriteManifest(kNewManifest);
+  if (!written.ok()) return OverwriteManifest() ? Status() : written;
+  if (renameat(directory_fd_.get(), kNewManifest, directory_fd_.get(), kManifestName) != 0) {
+    return ErrnoError("can't replace {}", PathOf(kManifestName));
+  }
+  return {};
+}
+
+bool Writer::OverwriteManifest() {
+  Fd file(openat(directory_fd_.get(), kManifestName, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status;
+  if (!file || fstat(file.get(), &status) != 0) return false;
+  constexpr uint64_t kBlock = 512;  // the unit of st_blocks, stat(2)
+  std::string text = FormatManifest(manifest_);
+  if (text.size() > static_cast<uint64_t>(status.st_blocks) * kBlock) return false;
+  return WriteAt(file.get(), 0, AsBytes(text), PathOf(kManifestName)).ok() &&
+         ftruncate(file.get(), static_cast<off_t>(text.size())) == 0;
+}
+
 Status Writer::Finish() {
   Close();
   if (!background_->failed()) {
@@ -265,12 +291,7 @@ Status Writer::Finish() {
     manifest_.end = TraceEnd::kStopped;
     manifest_.reason = health.error().Message();
   }
-  constexpr const char* kNewManifest = "manifest.new";
-  Status written = WriteManifest(kNewManifest);
-  if (written.ok() &&
-      renameat(directory_fd_.get(), kNewManifest, directory_fd_.get(), kManifestName) != 0) {
-    written = ErrnoError("can't replace {}", PathOf(kManifestName));
-  }
+  Status written = ReplaceManifest();
   return health.ok() ? written : health;
 }
 

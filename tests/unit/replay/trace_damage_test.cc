@@ -2,6 +2,7 @@
 // event.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -256,50 +257,76 @@ TEST_F(TraceTest, ASectionIsClosedAfterItsTime) {
   EXPECT_EQ(seen, 1u);
 }
 
-// A full disk, by way of the file size limit: the kernel then fails writes with EFBIG where a full
-// disk has ENOSPC, and everything after is the same.
-TEST_F(TraceTest, AFullDiskStopsTheTraceAndLeavesItReadable) {
+class FullDiskTest : public TraceTest {
+ protected:
+  // Records more than there is room for.
+  void RecordTooMuch(const std::string& directory, int error) {
+    TraceWriterOptions options;
+    options.section_bytes = 4000;
+    auto writer = TraceWriter::Create(directory, SmallManifest(), options);
+    ASSERT_OK(writer);
+    ASSERT_OK((*writer)->AddImage(Image()));
+    std::mt19937_64 random(3);
+    for (int i = 0; i < 2000; i++) {
+      written_.push_back(RandomEvent(random, X86_64Description()));
+      (*writer)->Append(written_.back());
+    }
+    (*writer)->manifest().end = TraceEnd::kComplete;
+    Status finished = (*writer)->Finish();
+    ASSERT_FALSE(finished.ok());
+    EXPECT_EQ(finished.error().code(), error);
+    EXPECT_NE(finished.error().Message().find(directory + "/events"), std::string::npos)
+        << finished.error().Message();
+    EXPECT_FALSE((*writer)->health().ok());
+    EXPECT_FALSE((*writer)->AddBytes(AsBytes("late"), "").ok());
+  }
+
+  // What was written before is there, and the trace says why there is no more.
+  void CheckTrace(const std::string& directory, const std::string& reason) {
+    auto reader = TraceReader::Open(directory);
+    ASSERT_OK(reader);
+    EXPECT_EQ((*reader)->manifest().end, TraceEnd::kStopped);
+    EXPECT_NE((*reader)->manifest().reason.find(reason), std::string::npos)
+        << (*reader)->manifest().reason;
+    Result<ReadBack> back = ReadAll(**reader);
+    ASSERT_OK(back);
+    EXPECT_EQ(back->end, Next::kEnd) << back->cut_reason;
+    ASSERT_GT(back->events.size(), 10u);
+    ASSERT_LT(back->events.size(), written_.size());
+    for (size_t i = 0; i < back->events.size(); i++) ASSERT_EQ(back->events[i], written_[i]);
+    ASSERT_OK((*reader)->Verify());
+  }
+
+  std::vector<Event> written_;
+};
+
+// The file size limit makes writes fail as a full disk does, with another errno.
+TEST_F(FullDiskTest, AFileSizeLimitStopsTheTraceAndLeavesItReadable) {
   std::string directory = NewDirectory("full");
-  TraceWriterOptions options;
-  options.section_bytes = 4000;
-  auto writer = TraceWriter::Create(directory, SmallManifest(), options);
-  ASSERT_OK(writer);
-  ASSERT_OK((*writer)->AddImage(Image()));
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   auto old = signal(SIGXFSZ, SIG_IGN);
   rlimit limit{40'000, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  std::mt19937_64 random(3);
-  std::vector<Event> written;
-  for (int i = 0; i < 2000; i++) {
-    written.push_back(RandomEvent(random, X86_64Description()));
-    (*writer)->Append(written.back());
-  }
-  (*writer)->manifest().end = TraceEnd::kComplete;
-  Status finished = (*writer)->Finish();
+  RecordTooMuch(directory, EFBIG);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   signal(SIGXFSZ, old);
-
-  ASSERT_FALSE(finished.ok());
-  EXPECT_EQ(finished.error().code(), EFBIG);
-  EXPECT_NE(finished.error().Message().find(directory + "/events"), std::string::npos)
-      << finished.error().Message();
-  EXPECT_FALSE((*writer)->health().ok());
-  EXPECT_FALSE((*writer)->AddBytes(AsBytes("late"), "").ok());
   EXPECT_LE(fs::file_size(directory + "/events"), 40'000u);
+  CheckTrace(directory, "File too large");
+}
 
-  auto reader = TraceReader::Open(directory);
-  ASSERT_OK(reader);
-  EXPECT_EQ((*reader)->manifest().end, TraceEnd::kStopped);
-  EXPECT_NE((*reader)->manifest().reason.find("File too large"), std::string::npos);
-  Result<ReadBack> back = ReadAll(**reader);
-  ASSERT_OK(back);
-  EXPECT_EQ(back->end, Next::kEnd) << back->cut_reason;
-  ASSERT_GT(back->events.size(), 10u);
-  ASSERT_LT(back->events.size(), written.size());
-  for (size_t i = 0; i < back->events.size(); i++) ASSERT_EQ(back->events[i], written[i]);
-  ASSERT_OK((*reader)->Verify());
+// A disk that is really full: a file system of 20 pages, where one may be mounted. Not even the
+// last manifest has room there.
+TEST_F(FullDiskTest, AFullFileSystemStopsTheTraceAndLeavesItReadable) {
+  std::string disk = NewDirectory("disk");
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=80k") != 0) {
+    GTEST_SKIP() << "may not mount here; the file size limit stands for it";
+  }
+  std::string directory = NewDirectory("disk/full");
+  RecordTooMuch(directory, ENOSPC);
+  CheckTrace(directory, "No space left");
+  EXPECT_FALSE(fs::exists(directory + "/manifest.new"));
+  EXPECT_EQ(umount2(disk.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(TraceTest, CreateRefusesADirectoryThatHasATrace) {
