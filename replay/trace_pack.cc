@@ -227,7 +227,9 @@ class PackedTrace final : public TraceFiles {
     }
     // Where it is a memfd: what maps it must not be able to change it.
     fcntl(blob.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-    return blob;
+    Fd read_only(open(fmt::format("/proc/self/fd/{}", blob.get()).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!read_only) return ErrnoError("can't open {}", name);
+    return read_only;
   }
 
   Status Verify() const override {
