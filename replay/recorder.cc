@@ -73,15 +73,10 @@ class Recorder {
     for (;;) {
       auto ended = supervisor_->Run();
       if (!ended.ok()) return GiveUp(ended.error().Message());
-      Status health = trace_->health();
-      if (!health.ok() && recording_->writing()) {
-        if (options_.on_error == OnError::kStop) return GiveUp(health.error().Message());
-        recording_->StopWriting();
-        Say(fmt::format("the trace ends here, the program goes on: {}", health.error().Message()));
-      }
       if (*ended == Supervisor::RunEnd::kAllGone) return Finish();
       if (supervisor_->task_count() > 1 && !options_.wait) {
         ShowWarnings();
+        Announce();
         LeaveCaller();
         if (Status go = supervisor_->LetFirstGo(); !go.ok() && !IsGone(go.error()))
           return GiveUp(go.error().Message());
@@ -106,7 +101,6 @@ class Recorder {
   // The first process has ended and its caller goes on; what still runs is recorded off its
   // terminal and pipes.
   void LeaveCaller() {
-    Announce();
     attached_ = false;
     Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
     for (int fd = 0; fd <= 2; ++fd) dup2(null.get(), fd);
@@ -138,12 +132,8 @@ class Recorder {
 
   // A failure of ours: the tree ends with 125, and the reason is the last line on stderr.
   void GiveUp(const std::string& reason) {
-    TraceManifest& manifest = trace_->manifest();
-    if (options_.on_error == OnError::kContinue) {
-      // Supervising needs what just failed; letting go of the program is the only way on.
-      Say(fmt::format("the trace ends here: {}", reason));
-    }
-    supervisor_->EndTree(125, [&] {
+    auto close_trace = [&] {
+      TraceManifest& manifest = trace_->manifest();
       manifest.end = TraceEnd::kStopped;
       manifest.reason = reason;
       manifest.seconds = Now() - started_;
@@ -152,7 +142,12 @@ class Recorder {
       WriteStatusFile(reason, std::nullopt);
       Announce();
       Say(reason);
-    });
+    };
+    if (options_.on_error == OnError::kStop) return supervisor_->EndTree(125, close_trace);
+    close_trace();
+    Say("the program goes on without being recorded");
+    LeaveCaller();
+    if (Status ran = supervisor_->RunUnrecorded(); !ran.ok()) supervisor_->EndTree(125, [] {});
   }
 
   void WriteStatusFile(const std::string& reason, std::optional<int> wait_status) {

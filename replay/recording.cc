@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,15 @@
 #include "tracee/remote_calls.h"
 
 namespace retake {
+namespace {
+
+double Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+}  // namespace
 
 Recording::TaskState& Recording::State(const Task& task) {
   if (task.id >= tasks_.size()) tasks_.resize(task.id + 1);
@@ -44,14 +54,30 @@ void Recording::Begin(Task& task, EventKind kind) {
   event_.task = task.id;
 }
 
-void Recording::Write(Task& task) {
-  if (!writing_) return;
-  if (options_.check_interval > 0 &&
-      ++events_since_hash_ >= static_cast<uint64_t>(options_.check_interval)) {
-    events_since_hash_ = 0;
-    if (auto hash = HashWritableMemory(task.pid, task.process->memory); hash.ok())
-      event_.memory_hash = *hash;
+void Recording::AddHash(const Task& task) {
+  bool exits =
+      event_.kind == EventKind::kEntered && TaskEffectOf(RowOf(task.sys)) != TaskEffect::kNone;
+  if (options_.check_interval > 0) {
+    if (events_ % static_cast<uint64_t>(options_.check_interval) != 0 && !exits) return;
+  } else if (!exits && Now() < next_hash_) {
+    return;
   }
+  double begin = Now();
+  // A process that is just being killed has no memory to hash.
+  if (auto hash = HashWritableMemory(task.pid, task.process->memory); hash.ok())
+    event_.memory_hash = *hash;
+  double end = Now();
+  next_hash_ = end + std::max(0.1, (end - begin) * 50);
+}
+
+Status Recording::CheckHealth() {
+  // A full disk is noticed by the thread that writes: soon enough if asked now and then.
+  return events_ % 64 == 0 ? trace_.health() : Status();
+}
+
+void Recording::Write(Task& task) {
+  ++events_;
+  if (event_.kind == EventKind::kSyscall || event_.kind == EventKind::kEntered) AddHash(task);
   trace_.Append(event_);
 }
 
@@ -110,6 +136,7 @@ Result<CallVerdict> Recording::Answer(Task& task, int64_t result) {
 }
 
 Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
+  TRY(CheckHealth());
   TaskState& state = State(task);
   switch (filter_data) {
     case kUnknownCall: {
@@ -407,7 +434,7 @@ Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
       memcpy(out.data(), &tid, sizeof tid);
     }
   }
-  if (writing_) trace_.Append(event_);
+  trace_.Append(event_);
   trace_.manifest().tasks = std::max<uint64_t>(trace_.manifest().tasks, child.id + 1);
   return {};
 }
@@ -417,7 +444,7 @@ Status Recording::OnGone(Task& task, WaitStatus status) {
   Begin(task, EventKind::kTaskGone);
   event_.wait_status = status.raw();
   event_.pid = task.pid;
-  if (writing_) trace_.Append(event_);
+  trace_.Append(event_);
   if (task.id == 0) trace_.manifest().wait_status = status.raw();
   state = TaskState{};
   if (echo_writer_ == task.id) {

@@ -31,8 +31,9 @@ namespace retake {
 struct RecordingOptions {
   bool portable = false;
   EchoTargets echo;
-  cpu_set_t affinity;      // what the program believes it may run on
-  int check_interval = 0;  // a memory hash every so many events; 0: never
+  cpu_set_t affinity;  // what the program believes it may run on
+  int check_interval =
+      0;  // a memory hash every so many events; 0: as often as costs a fiftieth of the time
 };
 
 class Recording : public EventSink, private ContentStore {
@@ -40,9 +41,6 @@ class Recording : public EventSink, private ContentStore {
   Recording(RecordingOptions options, TraceWriter& trace) : options_(options), trace_(trace) {}
 
   void set_supervisor(Supervisor& supervisor) { supervisor_ = &supervisor; }
-  // From now on nothing is written: the trace can't take more, but the program goes on.
-  void StopWriting() { writing_ = false; }
-  bool writing() const { return writing_; }
   // Warnings for people, each once; the caller shows them.
   std::vector<std::string> TakeWarnings() { return std::exchange(warnings_, {}); }
 
@@ -107,19 +105,23 @@ class Recording : public EventSink, private ContentStore {
 
   void Begin(Task& task, EventKind kind);
   void Write(Task& task);
+  // Adds a hash of the task's memory to the event, if it is time for one.
+  void AddHash(const Task& task);
+  // The trace can't be written any more: the error.
+  Status CheckHealth();
   void Count(const std::string& what);
   void Warn(std::string text);
 
   RecordingOptions options_;
   TraceWriter& trace_;
   Supervisor* supervisor_ = nullptr;
-  bool writing_ = true;
   std::vector<TaskState> tasks_;
   Event event_;
   std::unordered_set<FileId, FileIdHash> mapped_files_;   // ever mapped by a process of the tree
   std::unordered_set<FileId, FileIdHash> written_files_;  // ever written by one
   std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
-  uint64_t events_since_hash_ = 0;
+  uint64_t events_ = 0;
+  double next_hash_ = 0;  // s, CLOCK_MONOTONIC
   std::unordered_set<std::string> warned_;
   std::vector<std::string> warnings_;
 };

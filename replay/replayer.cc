@@ -239,7 +239,8 @@ Status Replayer::Apply(const Event& event) {
     case EventKind::kEntered:
       TRY(RunToCall(event, task));
       task.at_entry = true;
-      return {};
+      return options_.check && event.memory_hash != 0 ? CheckHash(event, *task.space->husk)
+                                                      : Status();
     case EventKind::kSyscall:
     case EventKind::kCompleted:
       return ApplyCall(event, task);

@@ -326,6 +326,54 @@ Status Supervisor::HandleGone(Task& task, WaitStatus status) {
   return told;
 }
 
+Status Supervisor::PassOn(Task& task, WaitStatus status) {
+  switch (status.kind()) {
+    case StopKind::kSignal:
+      if (status.signal() == SIGSEGV && AnswerTrapSilently(task))
+        return ptracer::Resume(task.pid, ResumeKind::kContinue);
+      return ptracer::Resume(task.pid, ResumeKind::kContinue, status.signal());
+    case StopKind::kExec: {
+      Result<TaskMemory> memory = TaskMemory::Open(task.pid);
+      if (memory.ok()) task.process = std::make_shared<Process>(memory.TakeValue());
+      break;
+    }
+    case StopKind::kNewTask: {
+      auto pid = ptracer::EventMessage(task.pid);
+      if (pid.ok() && Find(static_cast<pid_t>(*pid)) == nullptr) {
+        NewTask(static_cast<pid_t>(*pid)).process = task.process;
+      }
+      break;
+    }
+    case StopKind::kGroupStop:
+      return ptracer::Resume(task.pid, ResumeKind::kListen);
+    default:
+      break;
+  }
+  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+}
+
+Status Supervisor::RunUnrecorded() {
+  // Whoever is in a stop goes on; for the others this does nothing. Held signals are sent again.
+  for (auto& [pid, task] : tasks_) {
+    Requeue(*task);
+    (void)ptracer::Resume(pid, ResumeKind::kContinue);
+  }
+  while (!tasks_.empty()) {
+    auto stop = TRY(ptracer::WaitAny());
+    if (!stop) continue;
+    Task* task = Find(stop->pid);
+    if (task == nullptr) task = &NewTask(stop->pid);
+    if (stop->status.gone()) {
+      if (task == first_) first_ = nullptr;
+      tasks_.erase(stop->pid);
+      continue;
+    }
+    Status passed = PassOn(*task, stop->status);
+    if (!passed.ok() && !IsGone(passed.error())) return passed;
+  }
+  return {};
+}
+
 bool Supervisor::MakeFirstExit(int status) {
   if (first_->process == nullptr || first_exit_seen_) return false;
   pid_t pid = first_->pid;

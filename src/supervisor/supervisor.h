@@ -62,6 +62,11 @@ class Supervisor {
   // of its own. Bounded. `before_exit` runs once the first is the only one left.
   void EndTree(int status, const std::function<void()>& before_exit);
 
+  // Lets the tree run to its end with nobody told: every call is the kernel's, every signal goes
+  // through. For a program that is to go on though its recording can't. (It can't be let go of:
+  // without a tracer the filter's stops are errors.)
+  Status RunUnrecorded();
+
   // Tasks that a kHold verdict stopped are asked about again.
   void Release();
 
@@ -79,6 +84,8 @@ class Supervisor {
   Status HandleNewTask(Task& parent, int ptrace_event);
   Status HandleSignal(Task& task, int signal);
   Status HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn);
+  Registers AnswerTrap(const Registers& before, const TrappedInstruction& insn) const;
+  bool AnswerTrapSilently(Task& task);
   Status DeliverToHandler(Task& task, int signal, bool synchronous, const Registers& before);
   // Sends held signals again, so that each is delivered before the task's next instruction.
   void Requeue(Task& task);
@@ -88,6 +95,7 @@ class Supervisor {
   // back (DESIGN trap 16).
   Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
   Status CheckHeldSignals();
+  Status PassOn(Task& task, WaitStatus status);
   // Makes the first task's next call exit_group(status) and lets it go. False if that can't be.
   bool MakeFirstExit(int status);
 

@@ -156,7 +156,7 @@ Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
   return Handle(task, status);
 }
 
-Status Supervisor::HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn) {
+Registers Supervisor::AnswerTrap(const Registers& before, const TrappedInstruction& insn) const {
   Registers after = before;
   switch (insn.kind) {
     case TrapKind::kTimestamp:
@@ -177,6 +177,21 @@ Status Supervisor::HandleTrap(Task& task, const Registers& before, const Trapped
     case TrapKind::kNone:
       break;
   }
+  return after;
+}
+
+bool Supervisor::AnswerTrapSilently(Task& task) {
+  Registers registers;
+  std::array<uint8_t, 16> code;
+  if (task.process == nullptr || !ptracer::GetRegisters(task.pid, registers).ok()) return false;
+  size_t size = task.process->memory.ReadSome(Pc(registers), code.data(), code.size());
+  TrappedInstruction insn = machine::DecodeTrap(ByteSpan(code).first(size));
+  return insn.kind != TrapKind::kNone &&
+         ptracer::SetRegisters(task.pid, AnswerTrap(registers, insn)).ok();
+}
+
+Status Supervisor::HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn) {
+  Registers after = AnswerTrap(before, insn);
   TRY(UndoForcedSignal(task, SIGSEGV, after));
   TRY(ptracer::SetRegisters(task.pid, after));
   TRY(sink_.OnTrap(task, insn.kind, before, after));
