@@ -119,6 +119,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   event_.pid = task.pid;
   event_.after = image.registers;
   event_.image = TRY(trace_.AddImage(image));
+  if (options_.portable) AddCpuidTrap();
   Write(task);
   return {};
 }
@@ -356,16 +357,19 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
     Registers now = exit;
     machine::ForgetSyscall(now);
     TRY(supervisor_->TrapCpuid(task, now));
-    auto trap = machine::CpuidTrap(true);
-    if (trap && supervisor_->cpuid_works()) {
-      event_.map_ops.push_back({.kind = MapOp::Kind::kRawCall,
-                                .address = trap->args[0],
-                                .size = trap->args[1],
-                                .flags = static_cast<uint32_t>(HostArch().NumberOf(trap->sys))});
-    }
+    AddCpuidTrap();
   }
   Write(task);
   return {};
+}
+
+void Recording::AddCpuidTrap() {
+  auto trap = machine::CpuidTrap(true);
+  if (!trap || !supervisor_->cpuid_works()) return;
+  event_.map_ops.push_back({.kind = MapOp::Kind::kRawCall,
+                            .address = trap->args[0],
+                            .size = trap->args[1],
+                            .flags = static_cast<uint32_t>(HostArch().NumberOf(trap->sys))});
 }
 
 Status Recording::FollowSignals(Task& task, const Row& row, int64_t result) {

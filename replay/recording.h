@@ -103,6 +103,8 @@ class Recording : public EventSink, private ContentStore {
   Status LearnBrk(Task& task);
   Status RefuseSharing(const FileMap& map, const Task& task) const;
 
+  // Adds to the event that cpuid traps from here on.
+  void AddCpuidTrap();
   void Begin(Task& task, EventKind kind);
   void Write(Task& task);
   // Adds a hash of the task's memory to the event, if it is time for one.

@@ -363,8 +363,9 @@ Status Replayer::ApplyExec(const Event& event, ReplayTask& task) {
     // A real exec clears it. (A CPU that can't trap cpuid refuses, and has nothing to clear.)
     BatchCall call = MakeCall(off->sys, off->args[0], off->args[1]);
     TRY(task.space->husk->Run(image.registers, {&call, 1}));
-    TRY(ptracer::SetRegisters(task.space->husk->pid(), event.after));
   }
+  if (!event.map_ops.empty()) TRY(ApplyMapOps(event, *task.space->husk, image.registers));
+  TRY(ptracer::SetRegisters(task.space->husk->pid(), event.after));
   task.space->current = event.task;
   task.registers = event.after;
   task.vector.clear();
