@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <random>
 
 namespace retake {
@@ -17,8 +16,11 @@ __attribute__((noinline)) int SymbolsTestLandmark(int value) { return value * 3;
 namespace {
 
 std::vector<uint8_t> Self() {
-  std::ifstream file("/proc/self/exe", std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ifstream file("/proc/self/exe", std::ios::binary | std::ios::ate);
+  std::vector<uint8_t> bytes(static_cast<size_t>(file.tellg()));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
 }
 
 TEST(Symbols, FindsAFunctionByAnyAddressInIt) {
