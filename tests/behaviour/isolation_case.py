@@ -35,8 +35,13 @@ def main():
         outer = [args.watch, "--log", str(log), "--allow", str(modes.trace), "--allow", retake]
         for prefix in SYSTEM:
             outer += ["--allow", prefix]
+        # Where retake puts its husk if there are no memory files: a place of its own, so that nothing of
+        # the program's can hide there.
+        temporary = place.root / "retake_tmp"
+        temporary.mkdir()
+        outer += ["--allow", str(temporary)]
         modes.retake = retake
-        watched = modes.replay(outer=[*outer, "--"])
+        watched = modes.replay(outer=[*outer, "--"], env={"TMPDIR": str(temporary)})
         lines = watched.err.decode(errors="replace").splitlines()
         summary = [line for line in lines if line.startswith("watch_opens: ")]
         if watched.describe_status() != recorded.describe_status() or watched.out != recorded.out:

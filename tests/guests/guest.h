@@ -99,6 +99,24 @@ void InChild(Body body) {
   CHECK(WaitFor(Child(body)) == 0);
 }
 
+// Waits until another process sleeps in a call, as /proc says (or has ended): so that what is sent
+// to it finds it there, however busy the machine.
+inline void AwaitSleep(pid_t pid) {
+  char path[40];
+  snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+  for (int seen = 0; seen < 3;) {
+    char text[512] = {};
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) return;
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (got <= 0) return;
+    const char* state = strrchr(text, ')');
+    seen = state != nullptr && state[2] == 'S' ? seen + 1 : 0;
+    usleep(2000);
+  }
+}
+
 // Sets a handler; no SA_RESTART unless asked for.
 inline void Handle(int signal, void (*handler)(int), int flags = 0) {
   struct sigaction action = {};

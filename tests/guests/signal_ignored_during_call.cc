@@ -13,12 +13,12 @@ int main() {
   auto poke = [&](int fd) {
     return Child([=] {
       for (int i = 0; i < 3; ++i) {
-        usleep(20'000);
+        AwaitSleep(getppid());
         kill(getppid(), SIGUSR1);
         kill(getppid(), SIGWINCH);
         kill(getppid(), SIGCONT);
       }
-      usleep(20'000);
+      AwaitSleep(getppid());
       if (fd >= 0) CHECK(write(fd, "d", 1) == 1);
     });
   };

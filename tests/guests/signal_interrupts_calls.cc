@@ -13,10 +13,10 @@ static void OnSignal(int) { count = count + 1; }
 static pid_t Poke(int times, int fd) {
   return Child([=] {
     for (int i = 0; i < times; ++i) {
-      usleep(30'000);
+      AwaitSleep(getppid());
       kill(getppid(), SIGUSR1);
     }
-    usleep(30'000);
+    AwaitSleep(getppid());
     if (fd >= 0) CHECK(write(fd, "d", 1) == 1);
   });
 }
@@ -49,7 +49,7 @@ int main() {
     Say("wait: %d interruptions", interrupted);
 
     pid = Poke(1, -1);
-    timespec request = {0, 300'000'000}, left = {};
+    timespec request = {0, 999'999'999}, left = {};
     int result = nanosleep(&request, &left);
     Say("nanosleep %d, left more than none %d", result, left.tv_nsec > 0);
     Vary("left %ld", left.tv_nsec);
@@ -94,7 +94,7 @@ int main() {
     int large[2];
     CHECK(pipe(large) == 0);
     pid = Child([&] {
-      usleep(30'000);
+      AwaitSleep(getppid());
       kill(getppid(), SIGUSR1);
       usleep(30'000);
       close(large[1]);
