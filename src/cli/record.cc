@@ -27,14 +27,22 @@ Result<std::string> PrepareDirectory(const std::string& asked, const std::string
   return asked;
 }
 
-// `latest` is the newest trace from its first event on, so that a run that hangs can be looked at
-// while it does. Where nothing came of the recording the link goes back to the trace before.
-void PointLatestElsewhere(const std::string& directory) {
+// The program could not be started, and the recorder has emptied its trace: the directory goes too,
+// and `latest`, which is the newest trace from its first event on so that a run that hangs can be
+// looked at while it does, goes back to the trace before. Failing at that changes nothing of why
+// we fail.
+void Withdraw(const std::string& directory, bool in_store) {
+  (void)rmdir(directory.c_str());
+  if (!in_store) return;
   Result<std::string> store = TraceStoreDirectory();
   Result<std::vector<std::string>> names = ListTraces();
   if (!store.ok() || !names.ok()) return;
   std::erase_if(*names, [&](const std::string& name) { return *store + "/" + name == directory; });
-  if (!names->empty()) (void)SetLatest(*store + "/" + names->back());
+  if (names->empty()) {
+    (void)unlink((*store + "/latest").c_str());
+  } else {
+    (void)SetLatest(*store + "/" + names->back());
+  }
 }
 
 int FailRecord(const RecordOptions& options, const Error& error) {
@@ -74,9 +82,10 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   options.status_file = Absolute(options.status_file);
   options.on_error = static_cast<OnError>(on_error);
   options.announce = verbose || isatty(STDERR_FILENO) == 1;
+  bool in_store = options.directory.empty();
+  bool is_new = in_store || access(options.directory.c_str(), F_OK) != 0;
   Result<std::string> directory = PrepareDirectory(options.directory, options.command.front());
   if (!directory.ok()) return FailRecord(options, directory.error());
-  bool in_store = options.directory.empty();
   options.directory = Absolute(*directory);
   if (in_store) {
     if (Status set = SetLatest(options.directory); !set.ok()) {
@@ -84,7 +93,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
     }
   }
   int status = Record(options);
-  if (in_store) PointLatestElsewhere(options.directory);
+  if (is_new) Withdraw(options.directory, in_store);
   return status;
 }
 
