@@ -200,6 +200,15 @@ int CloneChildTidArgument();
 // instruction, so that the task makes the call again when it goes on.
 void RewindToCall(Registers& regs);
 
+// Whether a stop at a call's entry is of a call that the kernel makes by itself for code that jumps
+// to a legacy page (x86_64's vsyscall page). It has no exit stop; suppressed, it returns to the
+// caller by itself.
+bool IsLegacyPageCall(const Registers& regs);
+// That page's address; 0 where there is none.
+uint64_t LegacyPage();
+// The registers after such a call: it returns to the address on the stack.
+void FinishLegacyPageCall(Registers& regs, uint64_t return_address, int64_t result);
+
 // Results of an interrupted call that the program never sees (-512 ..-516: ERESTARTSYS and its kin,
 // Linux include/linux/errno.h). On architectures whose kernel rewinds before the stop this is
 // always false.

@@ -28,6 +28,7 @@ enum Part : uint64_t {
   kWaitStatus = 1 << 11,
   kImage = 1 << 12,
   kMemoryHash = 1 << 13,
+  kEchoBytes = 1 << 14,
 };
 
 // A process has at most 65,530 mappings by default (vm.max_map_count); no event touches more than a
@@ -182,6 +183,7 @@ uint64_t PartsOf(const Event& event, const EventCodecState& state) {
   if (event.wait_status != 0) parts |= kWaitStatus;
   if (event.image != 0) parts |= kImage;
   if (event.memory_hash != 0) parts |= kMemoryHash;
+  if (!event.echo_bytes.empty()) parts |= kEchoBytes;
   return parts;
 }
 
@@ -219,6 +221,7 @@ void EncodeBody(const Event& event, const ArchDescription& arch, EventCodecState
   if (parts & kWaitStatus) out.Signed(event.wait_status);
   if (parts & kImage) out.Varint(event.image);
   if (parts & kMemoryHash) out.U64(event.memory_hash);
+  if (parts & kEchoBytes) out.Blob(event.echo_bytes);
 }
 
 void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& state, Event& event) {
@@ -258,6 +261,7 @@ void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& st
   if (parts & kWaitStatus) event.wait_status = DecodeInt32(in);
   if (parts & kImage) event.image = DecodeUint32(in);
   if (parts & kMemoryHash) event.memory_hash = in.U64();
+  if (parts & kEchoBytes) DecodeBytes(in, event.echo_bytes);
 }
 
 std::span<uint8_t> AddRun(std::vector<MemoryWrite>& runs, std::vector<uint8_t>& data,
@@ -296,6 +300,7 @@ void Event::Clear() {
   data.clear();
   echo = EchoTarget::kNone;
   echo_pieces.clear();
+  echo_bytes.clear();
   signal = 0;
   new_task = 0;
   pid = 0;

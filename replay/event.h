@@ -119,6 +119,9 @@ struct Event {
     bool operator==(const EchoPiece&) const = default;
   };
   std::vector<EchoPiece> echo_pieces;
+  // What was written to `echo` without ever being in the task's memory (sendfile): shown again
+  // after the pieces.
+  std::vector<uint8_t> echo_bytes;
 
   int32_t signal = 0;   // kSignal, kFault
   TaskId new_task = 0;  // kTaskNew

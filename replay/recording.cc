@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,6 +162,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
       break;
   }
   const Row& row = RowOf(task.sys);
+  if (machine::IsLegacyPageCall(task.entry)) return AnswerLegacyPage(task);
   if (filter_data == kDeniedCall) {
     Count(std::string(SysName(task.sys)));
     return Answer(task, -DenyErrno(row));
@@ -237,8 +239,8 @@ Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& ro
   switch (task.sys) {
     case Sys::prctl:
       return AnswerPrctl(task);
-    case Sys::clone:
-      if ((arg(0) & CLONE_UNTRACED) != 0) return Answered(-EPERM);
+    case Sys::clone3:
+      if ((CloneFlags(task) & CLONE_UNTRACED) != 0) return Answered(-EPERM);
       break;
     case Sys::sched_setaffinity:
       // All tasks share the tracer's CPU; the program believes what it asked for.
@@ -247,6 +249,51 @@ Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& ro
       break;
   }
   return Answered();
+}
+
+Result<CallVerdict> Recording::AnswerLegacyPage(Task& task) {
+  // Such a call has no exit stop, so its answer is made here: the page knows three calls.
+  timeval now{};
+  gettimeofday(&now, nullptr);
+  int64_t result = 0;
+  auto put = [&](int argument, const void* value, size_t size) {
+    uint64_t address = machine::Argument(task.entry, argument);
+    if (address == 0) return;
+    ByteSpan bytes(static_cast<const uint8_t*>(value), size);
+    if (!task.process->memory.Write(address, bytes).ok()) result = -EFAULT;
+  };
+  switch (task.sys) {
+    case Sys::time: {
+      int64_t seconds = now.tv_sec;
+      put(0, &seconds, sizeof seconds);
+      if (result == 0) result = seconds;
+      break;
+    }
+    case Sys::gettimeofday: {
+      struct timezone zone {};
+      put(0, &now, sizeof now);
+      put(1, &zone, sizeof zone);
+      break;
+    }
+    case Sys::getcpu: {
+      uint32_t cpu = static_cast<uint32_t>(std::max(0, CurrentCpu()));
+      uint32_t node = 0;
+      put(0, &cpu, sizeof cpu);
+      put(1, &node, sizeof node);
+      break;
+    }
+    default:
+      result = -ENOSYS;
+      break;
+  }
+  Begin(task, EventKind::kSyscall);
+  event_.before = event_.after = task.entry;
+  uint64_t return_address = 0;
+  task.process->memory.ReadValue(Sp(task.entry), &return_address);
+  machine::FinishLegacyPageCall(event_.after, return_address, result);
+  TRY(AddMemory(task, RowOf(task.sys), result));
+  Write(task);
+  return CallVerdict{CallVerdict::Kind::kAnswer, result};
 }
 
 Result<std::optional<int64_t>> Recording::AnswerPrctl(Task& task) {

@@ -69,7 +69,13 @@ class Recording : public EventSink, private ContentStore {
     std::vector<Range>
         interrupted_outputs;           // written by attempts of a call that the kernel restarted
     std::optional<PageCopies> copies;  // for a call with unknown outputs
-    bool writes_echo = false;          // it is in a call that writes to what is shown again
+    struct FileSource {
+      int fd;
+      uint64_t offset;
+    };
+    std::optional<FileSource>
+        echo_source;           // of a call that copies from a file to what is shown again
+    bool writes_echo = false;  // it is in a call that writes to what is shown again
     bool cpuid_trapped = false;
   };
 
@@ -82,11 +88,15 @@ class Recording : public EventSink, private ContentStore {
   // Calls that are answered or refused here, whatever the table says; nullopt for the rest.
   Result<std::optional<int64_t>> AnswerBySelf(Task& task, const Row& row);
   Result<std::optional<int64_t>> AnswerPrctl(Task& task);
+  Result<CallVerdict> AnswerLegacyPage(Task& task);
   // For a call that writes to a file: what of it matters to a replay.
   Result<std::optional<int64_t>> PrepareWrite(Task& task, const Row& row);
   Status FinishWrite(Task& task, const Row& row, int64_t result);
   Status AddFileWriteEffects(Task& task, const FdInfo& info, const Row& row, int64_t result);
   void AddEcho(Task& task, const Row& row, int64_t result);
+  // Where a call that copies from file to file (sendfile and its kin) begins to read; false if it
+  // isn't from a plain file.
+  bool FindEchoSource(Task& task);
 
   Status AddMemory(Task& task, const Row& row, int64_t result);
   void ReadInto(const Task& task, const std::vector<Range>& outputs,

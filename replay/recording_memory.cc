@@ -76,13 +76,34 @@ Result<std::optional<int64_t>> Recording::PrepareWrite(Task& task, const Row& ro
   const FdInfo& info = state.fds->Look(task.pid, fd, options_.echo);
   if (info.regular) written_files_.insert(info.id);
   if (info.echo == EchoTarget::kNone) return Answered();
-  if (WriteSourceOf(row) == WriteSource::kFile) {
-    // What goes from file to file never is in the program's memory, so it could not be shown again.
+  if (WriteSourceOf(row) == WriteSource::kFile && !FindEchoSource(task)) {
+    // What goes from pipe to pipe never is in anyone's memory, so it could not be shown again.
     // Refused, programs fall back to reading and writing.
     return Answered(-EINVAL);
   }
   state.writes_echo = WriteSourceOf(row) != WriteSource::kOther;
   return Answered();
+}
+
+bool Recording::FindEchoSource(Task& task) {
+  TaskState& state = State(task);
+  auto arg = [&](int index) { return machine::Argument(task.entry, index); };
+  // sendfile(out, in, offset*, count); copy_file_range and splice(in, offset*, out, offset*, ...).
+  bool is_sendfile = task.sys == Sys::sendfile;
+  if (!is_sendfile && task.sys != Sys::copy_file_range && task.sys != Sys::splice) return false;
+  int fd = static_cast<int>(arg(is_sendfile ? 1 : 0));
+  uint64_t offset_address = arg(is_sendfile ? 2 : 1);
+  if (!state.fds->Look(task.pid, fd, options_.echo).regular) return false;
+  uint64_t offset = 0;
+  if (offset_address != 0) {
+    if (!task.process->memory.ReadValue(offset_address, &offset)) return false;
+  } else {
+    auto position = Position(task.pid, fd);
+    if (!position) return false;
+    offset = *position;
+  }
+  state.echo_source = {fd, offset};
+  return true;
 }
 
 Status Recording::FinishWrite(Task& task, const Row& row, int64_t result) {
@@ -108,6 +129,15 @@ void Recording::AddEcho(Task& task, const Row& row, int64_t result) {
   int fd = static_cast<int>(machine::Argument(task.entry, WriteFdArgument(row)));
   event_.echo = state.fds->Look(task.pid, fd, options_.echo).echo;
   uint64_t left = static_cast<uint64_t>(result);
+  if (state.echo_source) {
+    Fd source = OpenTaskFd(task.pid, state.echo_source->fd);
+    event_.echo_bytes.resize(left);
+    ssize_t got = pread(source.get(), event_.echo_bytes.data(), left,
+                        static_cast<off_t>(state.echo_source->offset));
+    event_.echo_bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    state.echo_source.reset();
+    return;
+  }
   auto add = [&](uint64_t address, uint64_t size) {
     uint64_t piece = std::min(size, left);
     if (piece > 0) event_.echo_pieces.push_back({address, piece});

@@ -82,6 +82,17 @@ class Replayer {
   ReplayOutcome outcome_;
 };
 
+// False if nobody reads any more: the replay goes on.
+bool WriteAll(int fd, ByteSpan bytes) {
+  while (!bytes.empty()) {
+    ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return true;
+}
+
 std::string DescribeStop(WaitStatus status, const Registers& found, const ArchDescription& arch) {
   switch (status.kind()) {
     case StopKind::kExited:
@@ -315,7 +326,7 @@ Status Replayer::RunToCall(const Event& event, ReplayTask& task) {
   Husk& husk = *task.space->husk;
   WaitStatus status = TRY(RunHusk(husk));
   Registers found;
-  if (status.kind() == StopKind::kSyscall) {
+  if (status.kind() == StopKind::kSyscall || status.kind() == StopKind::kSeccomp) {
     TRY(ptracer::GetRegisters(husk.pid(), found));
     if (machine::SyscallNumber(found) == machine::SyscallNumber(event.before) &&
         Pc(found) == Pc(event.before)) {
@@ -381,7 +392,15 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
   if (!event.writes.empty()) TRY(ApplyWrites(event, husk));
   if (!event.vector_state.empty()) TRY(ptracer::SetVector(husk.pid(), event.vector_state));
   task.registers = event.after;
-  TRY(ptracer::SetRegisters(husk.pid(), event.after));
+  if (machine::IsLegacyPageCall(event.before)) {
+    // The kernel returns from that page by itself, but only if nothing but the result was changed.
+    Registers suppressed = event.before;
+    machine::SuppressCall(suppressed);
+    machine::SetResult(suppressed, machine::ResultOf(event.after));
+    TRY(ptracer::SetRegisters(husk.pid(), suppressed));
+  } else {
+    TRY(ptracer::SetRegisters(husk.pid(), event.after));
+  }
   if (event.echo != EchoTarget::kNone) Echo(event, husk);
   if (options_.check && event.memory_hash != 0) TRY(CheckHash(event, husk));
   return {};
@@ -557,21 +576,16 @@ Status Replayer::ApplyWrites(const Event& event, Husk& husk) {
 void Replayer::Echo(const Event& event, Husk& husk) {
   if (options_.quiet) return;
   int fd = event.echo == EchoTarget::kStderr ? 2 : 1;
-  std::vector<char> bytes;
+  std::vector<uint8_t> bytes;
   for (const Event::EchoPiece& piece : event.echo_pieces) {
     for (uint64_t done = 0; done < piece.size;) {
       bytes.resize(std::min<uint64_t>(piece.size - done, 1 << 20));
       size_t got = husk.memory().ReadSome(piece.address + done, bytes.data(), bytes.size());
-      if (got == 0) return;
-      for (size_t put = 0; put < got;) {
-        ssize_t written = write(fd, bytes.data() + put, got - put);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;  // nobody reads any more; the replay goes on
-        put += static_cast<size_t>(written);
-      }
+      if (got == 0 || !WriteAll(fd, ByteSpan(bytes).first(got))) return;
       done += got;
     }
   }
+  WriteAll(fd, event.echo_bytes);
 }
 
 Status Replayer::CheckHash(const Event& event, Husk& husk) {

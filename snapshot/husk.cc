@@ -25,8 +25,9 @@ namespace {
 
 constexpr int kSpawnBound = 10'000;  // ms
 
-constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
-                                   PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
+                                   PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
+                                   PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 
 // What a husk may call, from the stub's page only. A clone with any flag, or an address outside the
 // process, isn't.
@@ -51,6 +52,16 @@ std::vector<sock_filter> HuskFilter() {
   // first.
   load(offsetof(seccomp_data, arch));
   require_equal(arch.audit_arch);
+  if (uint64_t page = machine::LegacyPage(); page != 0) {
+    // A call made by jumping there reaches the replayer as a seccomp stop only; it is suppressed
+    // like any other.
+    load(offsetof(seccomp_data, instruction_pointer) + 4);
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(page >> 32), 0, 4));
+    load(offsetof(seccomp_data, instruction_pointer));
+    program.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~uint32_t{0xfff}));
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(page), 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
+  }
   load(offsetof(seccomp_data, instruction_pointer) + 4);
   require_equal(static_cast<uint32_t>(kStubAddress >> 32));
   load(offsetof(seccomp_data, instruction_pointer));

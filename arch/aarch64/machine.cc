@@ -91,6 +91,12 @@ void RewindToCall(Registers& regs) {
   regs.words[kSyscallNumber] = kNoSyscall;
 }
 
+bool IsLegacyPageCall(const Registers&) { return false; }
+
+uint64_t LegacyPage() { return 0; }
+
+void FinishLegacyPageCall(Registers&, uint64_t, int64_t) {}
+
 bool IsRestart(int64_t) { return false; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {

@@ -118,6 +118,21 @@ void RewindToCall(Registers& regs) {
   regs.words[kOrigRax] = kNoSyscall;
 }
 
+// arch/x86/entry/vsyscall: three entries 1024 bytes apart, emulated on the fault that jumping there
+// raises.
+bool IsLegacyPageCall(const Registers& regs) {
+  return regs.words[kRip] >> 12 == LegacyPage() >> 12;
+}
+
+uint64_t LegacyPage() { return 0xffff'ffff'ff60'0000; }
+
+void FinishLegacyPageCall(Registers& regs, uint64_t return_address, int64_t result) {
+  regs.words[kRax] = static_cast<uint64_t>(result);
+  regs.words[kOrigRax] = kNoSyscall;
+  regs.words[kRip] = return_address;
+  regs.words[kRsp] += 8;
+}
+
 bool IsRestart(int64_t result) { return result <= kFirstRestart && result >= kLastRestart; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {

@@ -29,6 +29,16 @@ void Nap(long nanoseconds) {
   nanosleep(&nap, nullptr);
 }
 
+bool IsUntracedClone(const Task& task) {
+  return task.sys == Sys::clone && (machine::Argument(task.entry, 0) & CLONE_UNTRACED) != 0;
+}
+
+// Gives a task at the exit of `caller`'s clone the flags argument that the program passed.
+Status RestoreArgument(const Task& caller, pid_t pid, Registers& registers) {
+  machine::SetArgument(registers, 0, machine::Argument(caller.entry, 0));
+  return ptracer::SetRegisters(pid, registers);
+}
+
 }  // namespace
 
 uint64_t Supervisor::TraceOptions() {
@@ -180,12 +190,29 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
   switch (verdict.kind) {
     case CallVerdict::Kind::kRun:
       task.phase = Task::Phase::kInCall;
+      if (IsUntracedClone(task)) {
+        // Its child would escape: the flag is taken away, and put back where the program could see
+        // that.
+        Registers registers = task.entry;
+        machine::SetArgument(registers, 0,
+                             machine::Argument(registers, 0) & ~uint64_t{CLONE_UNTRACED});
+        TRY(ptracer::SetRegisters(task.pid, registers));
+      }
       return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
     case CallVerdict::Kind::kAnswer: {
       Registers registers = task.entry;
       machine::SuppressCall(registers);
-      machine::FinishCall(registers, verdict.result);
-      TRY(ptracer::SetRegisters(task.pid, registers));
+      if (machine::IsLegacyPageCall(task.entry)) {
+        // The kernel returns from there by itself, but only if nothing but the result was changed.
+        machine::SetResult(registers, verdict.result);
+        TRY(ptracer::SetRegisters(task.pid, registers));
+        uint64_t return_address = 0;
+        task.process->memory.ReadValue(Sp(registers), &return_address);
+        machine::FinishLegacyPageCall(registers, return_address, verdict.result);
+      } else {
+        machine::FinishCall(registers, verdict.result);
+        TRY(ptracer::SetRegisters(task.pid, registers));
+      }
       task.last = registers;
       task.phase = Task::Phase::kUser;
       return ptracer::Resume(task.pid, ResumeKind::kContinue);
@@ -221,6 +248,7 @@ Status Supervisor::HandleCallExit(Task& task) {
     return ptracer::Resume(task.pid, ResumeKind::kContinue);
   }
   task.phase = Task::Phase::kUser;
+  if (IsUntracedClone(task)) TRY(RestoreArgument(task, task.pid, registers));
   TRY(sink_.OnCallExit(task, registers));
   task.last = registers;
   return ptracer::Resume(task.pid, ResumeKind::kContinue);
@@ -302,6 +330,7 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
     return HandleGone(child, first_stop);
   }
   TRY(ptracer::GetRegisters(pid, child.last));
+  if (IsUntracedClone(parent)) TRY(RestoreArgument(parent, pid, child.last));
   if (kind == NewTaskKind::kFork) {
     TaskMemory memory = TRY(TaskMemory::Open(pid));
     child.process = std::make_shared<Process>(std::move(memory));
