@@ -141,7 +141,7 @@ class Recorder {
       ShowWarnings();
       WriteStatusFile(reason, std::nullopt);
       Announce();
-      Say(reason);
+      Say("failed: " + reason);
     };
     if (options_.on_error == OnError::kStop) return supervisor_->EndTree(125, close_trace);
     close_trace();

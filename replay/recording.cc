@@ -387,13 +387,14 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
   event_.after = exit;
   machine::ForgetSyscall(event_.after);
   bool failed = result < 0 && result >= -4095;
-  if (MapEffectOf(row) != MapEffect::kNone && !failed)
-    TRY(AddMapEffect(task, MapEffectOf(row), result));
-  state.fds->Follow(FdEffectOf(row), CallOf(task, result).args, result);
+  Call call = CallOf(task, result);
+  MapEffect map_effect = MapEffectOf(row, call);
+  if (map_effect != MapEffect::kNone && !failed) TRY(AddMapEffect(task, map_effect, result));
+  state.fds->Follow(FdEffectOf(row, call), call.args, result);
   TRY(AddMemory(task, row, result));
   if (WriteSourceOf(row) != WriteSource::kNone) TRY(FinishWrite(task, row, result));
   TRY(FollowSignals(task, row, result));
-  if (TaskEffectOf(row) == TaskEffect::kSigreturn || MapEffectOf(row) == MapEffect::kExecuted) {
+  if (TaskEffectOf(row) == TaskEffect::kSigreturn || map_effect == MapEffect::kExecuted) {
     TRY(ptracer::GetVector(task.pid, event_.vector_state));
   }
   if (!state.cpuid_trapped && FdEffectOf(row) == FdEffect::kOpens) {
