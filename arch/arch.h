@@ -77,12 +77,12 @@ struct AbiLayout {
   uint16_t utsname_size;
   uint16_t rusage_size;
   uint16_t sysinfo_size;
-  // Index of clone's child_tid argument; the thread pointer is the other of 3 and 4. (4 where the
-  // kernel has CONFIG_CLONE_BACKWARDS: aarch64.)
-  uint8_t clone_child_tid_arg = 3;
-  // Of struct stat. (16 and 32 where it is the generic one of asm-generic/stat.h: aarch64.)
-  uint16_t stat_mode_offset = 24;
-  uint16_t stat_rdev_offset = 40;
+  uint16_t stat_mode_offset;
+  uint16_t stat_rdev_offset;
+  // Index of clone's child_tid argument (CLONE_CHILD_SETTID); the thread pointer is the other of 3
+  // and 4. No header has it: it is 4 where the kernel is built with CONFIG_CLONE_BACKWARDS. A test
+  // clones to see.
+  uint8_t clone_child_tid_arg;
 };
 
 // Flag values that differ between the two architectures (the rest are shared by all of Linux's
@@ -193,9 +193,6 @@ void FinishCall(Registers& regs, int64_t result);
 // At a stop in user code (or one made so by ForgetSyscall): makes the registers such that executing
 // the syscall instruction makes this call.
 void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]);
-// Which argument of clone is the address for CLONE_CHILD_SETTID: the last two change places between
-// architectures.
-int CloneChildTidArgument();
 // Turns registers at a syscall entry (the call suppressed) into those just before its syscall
 // instruction, so that the task makes the call again when it goes on.
 void RewindToCall(Registers& regs);

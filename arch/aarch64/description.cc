@@ -66,6 +66,9 @@ constexpr ArchDescription kDescription = {
             .utsname_size = 390,
             .rusage_size = 144,
             .sysinfo_size = 112,
+            .stat_mode_offset = 16,
+            .stat_rdev_offset = 32,
+            .clone_child_tid_arg = 4,
         },
     .flags =
         {

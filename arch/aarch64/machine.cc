@@ -81,9 +81,6 @@ void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]) {
   for (int i = 0; i < 6; ++i) SetArgument(regs, i, args[i]);
 }
 
-// CONFIG_CLONE_BACKWARDS: the thread pointer comes before it.
-int CloneChildTidArgument() { return 4; }
-
 // x0 is the argument still, as long as nobody has set a result.
 void RewindToCall(Registers& regs) {
   regs.words[kX8] = SyscallNumber(regs);

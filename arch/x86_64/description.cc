@@ -70,6 +70,9 @@ constexpr ArchDescription kDescription = {
             .utsname_size = 390,
             .rusage_size = 144,
             .sysinfo_size = 112,
+            .stat_mode_offset = 24,
+            .stat_rdev_offset = 40,
+            .clone_child_tid_arg = 3,
         },
     .flags =
         {

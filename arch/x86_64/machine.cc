@@ -110,8 +110,6 @@ void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]) {
   for (int i = 0; i < 6; ++i) SetArgument(regs, i, args[i]);
 }
 
-int CloneChildTidArgument() { return 3; }
-
 void RewindToCall(Registers& regs) {
   regs.words[kRax] = regs.words[kOrigRax];
   regs.words[kRip] -= X86_64Description().syscall_instruction.size();

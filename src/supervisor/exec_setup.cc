@@ -114,7 +114,7 @@ uint64_t CloneFlags(const Task& parent) {
 
 uint64_t ChildTidAddress(const Task& parent) {
   if (parent.sys != Sys::clone3)
-    return machine::Argument(parent.entry, machine::CloneChildTidArgument());
+    return machine::Argument(parent.entry, HostArch().abi.clone_child_tid_arg);
   // struct clone_args: flags, pidfd, child_tid (<linux/sched.h>).
   uint64_t address = 0;
   parent.process->memory.ReadValue(machine::Argument(parent.entry, 0) + 16, &address);

@@ -165,6 +165,8 @@ std::map<std::string, int64_t> DescribedValues(const ArchDescription& arch) {
       {"utsname_size", abi.utsname_size},
       {"rusage_size", abi.rusage_size},
       {"sysinfo_size", abi.sysinfo_size},
+      {"stat_mode_offset", abi.stat_mode_offset},
+      {"stat_rdev_offset", abi.stat_rdev_offset},
       {"o_directory", flags.o_directory},
       {"libc_o_directory", flags.o_directory},
       {"o_nofollow", flags.o_nofollow},

@@ -34,6 +34,8 @@ void values(void) {
   VALUE(utsname_size, sizeof(struct new_utsname));
   VALUE(rusage_size, sizeof(struct rusage));
   VALUE(sysinfo_size, sizeof(struct sysinfo));
+  VALUE(stat_mode_offset, offsetof(struct stat, st_mode));
+  VALUE(stat_rdev_offset, offsetof(struct stat, st_rdev));
   VALUE(o_directory, O_DIRECTORY);
   VALUE(o_nofollow, O_NOFOLLOW);
   VALUE(o_direct, O_DIRECT);
@@ -51,6 +53,7 @@ void values(void) {
   VALUE(elf_machine, EM_AARCH64);
 #endif
   /* These must be the same everywhere: code outside arch/ uses them as they are. */
+  VALUE(shared_stat_st_size_offset, offsetof(struct stat, st_size));
   VALUE(shared_O_ACCMODE, O_ACCMODE);
   VALUE(shared_O_CREAT, O_CREAT);
   VALUE(shared_O_EXCL, O_EXCL);

@@ -79,7 +79,7 @@ TEST(S06_RawSyscall, ErrorsReachTo4095) {
 TEST(Machine, CloneWritesTheChildsTidWhereItIsAskedTo) {
   pid_t tid = 0;
   SyscallArgs args{{CLONE_CHILD_SETTID | SIGCHLD}};
-  args.a[machine::CloneChildTidArgument()] = Word(&tid);
+  args.a[HostArch().abi.clone_child_tid_arg] = Word(&tid);
   int64_t child = Call(Sys::clone, args);
   ASSERT_GE(child, 0);
   // In its own copy of memory.
