@@ -63,6 +63,7 @@ class Recorder {
     recording_ = std::make_unique<Recording>(recording, *trace_);
     SupervisorOptions supervising;
     supervising.portable = options_.portable;
+    supervising.stop_at_every_call = program.filtered;
     supervisor_ = std::make_unique<Supervisor>(supervising, *recording_);
     recording_->set_supervisor(*supervisor_);
     supervisor_->AddFirst(program.pid);
@@ -185,6 +186,14 @@ int Record(const RecordOptions& options) {
     return 125;
   }
   launch.filter = filter.TakeValue();
+  // Under an outer filter calls are stopped by ptrace; ours then only catches what has no syscall
+  // stop.
+  filter = BuildFilter(HostArch(), UniformFilter(Disposition::kAllow));
+  if (!filter.ok()) {
+    fmt::print(stderr, "retake: {}\n", filter.error().Message());
+    return 125;
+  }
+  launch.filter_when_filtered = filter.TakeValue();
   launch.filter_flags = PreferredFilterFlags();
   Recorder recorder(options, EchoTargets::OfThisProcess());
   return LaunchProgram(

@@ -101,6 +101,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   TaskState& state = State(task);
   state.process = std::make_shared<ProcessState>();
   state.fds = std::make_shared<FdTable>();
+  state.borrows_memory = false;
   state.cpuid_trapped = options_.portable;
 
   Image image = TRY(CaptureAfterExec(task.pid, task.process->memory, registers, mappings, *this));
@@ -192,6 +193,12 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     std::vector<Range> previews;
     InputPreviews(row, CallOf(task, 0), previews);
     ReadInto(task, {}, previews);
+    Write(task);
+  }
+  if (state.borrows_memory && MapEffectOf(row) != MapEffect::kExec) {
+    // Its code up to here has run in its parent's memory, and it may be killed in this call.
+    Begin(task, EventKind::kEntered);
+    event_.before = event_.after = task.entry;
     Write(task);
   }
   if (MapEffectOf(row) == MapEffect::kBrk && state.process->brk == 0 &&
@@ -464,6 +471,7 @@ Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
   to.cpuid_trapped = from.cpuid_trapped;
   if (kind == NewTaskKind::kVfork) {
     to.process = from.process;
+    to.borrows_memory = true;
   } else {
     if (const FileMap* shared = from.process->maps.FindShared())
       TRY(RefuseSharing(*shared, parent));

@@ -74,8 +74,9 @@ class Recording : public EventSink, private ContentStore {
       uint64_t offset;
     };
     std::optional<FileSource>
-        echo_source;           // of a call that copies from a file to what is shown again
-    bool writes_echo = false;  // it is in a call that writes to what is shown again
+        echo_source;              // of a call that copies from a file to what is shown again
+    bool writes_echo = false;     // it is in a call that writes to what is shown again
+    bool borrows_memory = false;  // a vfork child before its exec
     bool cpuid_trapped = false;
   };
 

@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -188,6 +189,7 @@ int LaunchProgram(const Launch& launch,
     launched.cpu = sched_getcpu();
   }
 
+  launched.filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
   pid_t self = getpid();
   pid_t middle = fork();
   if (middle < 0) return Complain(125, fmt::format("can't fork: {}", strerror(errno)));
@@ -228,7 +230,9 @@ int LaunchProgram(const Launch& launch,
   if (auto trap = machine::TimestampTrap(); trap && trap->sys == Sys::prctl) {
     prctl(static_cast<int>(trap->args[0]), trap->args[1], 0, 0, 0);
   }
-  Result<Fd> installed = InstallFilter(launch.filter, launch.filter_flags, /*want_listener=*/false);
+  Result<Fd> installed =
+      InstallFilter(launched.filtered ? launch.filter_when_filtered : launch.filter,
+                    launch.filter_flags, /*want_listener=*/false);
   if (!installed.ok()) return Complain(125, installed.error().Message());
   execve(program.path.c_str(), arguments.data(), environ);
   int code = errno;

@@ -23,13 +23,15 @@ namespace retake {
 struct Launch {
   std::vector<std::string> command;
   std::vector<sock_filter> filter;
+  std::vector<sock_filter> filter_when_filtered;  // instead of it where an outer filter is in force
   uint32_t filter_flags = 0;
 };
 
 struct LaunchedProgram {
-  pid_t pid = 0;       // seized, not yet at its exec
-  int cpu = -1;        // where it and the supervisor's thread are pinned; -1: nowhere
-  cpu_set_t affinity;  // what it was before
+  pid_t pid = 0;          // seized, not yet at its exec
+  int cpu = -1;           // where it and the supervisor's thread are pinned; -1: nowhere
+  cpu_set_t affinity;     // what it was before
+  bool filtered = false;  // an outer seccomp filter is in force
 };
 
 // Runs `prepare` and then `supervise` in the supervisor's process; `prepare` runs before the

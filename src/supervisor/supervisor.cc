@@ -123,9 +123,15 @@ void Supervisor::ReapFirst() {
 
 // Lets a task go on from a stop that isn't its call's own, in whatever it was doing.
 Status Supervisor::GoOn(Task& task, int signal) {
-  bool wants_exit = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kExec;
-  return ptracer::Resume(task.pid, wants_exit ? ResumeKind::kToSyscall : ResumeKind::kContinue,
-                         signal);
+  bool wants_exit = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kExec ||
+                    task.phase == Task::Phase::kAnswered;
+  if (wants_exit) return ptracer::Resume(task.pid, ResumeKind::kToSyscall, signal);
+  return Continue(task.pid, signal);
+}
+
+Status Supervisor::Continue(pid_t pid, int signal) {
+  return ptracer::Resume(
+      pid, options_.stop_at_every_call ? ResumeKind::kToSyscall : ResumeKind::kContinue, signal);
 }
 
 Status Supervisor::Handle(Task& task, WaitStatus status) {
@@ -136,11 +142,25 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
     case StopKind::kSeccomp:
       if (task.phase == Task::Phase::kStarting)
         return ptracer::Resume(task.pid, ResumeKind::kContinue);
-      return HandleCallEntry(task);
+      return HandleCallEntry(task, /*at_filter=*/true);
     case StopKind::kSyscall:
-      if (task.phase == Task::Phase::kExec) return HandleExecDone(task);
-      if (task.phase != Task::Phase::kInCall) return GoOn(task);
-      return HandleCallExit(task);
+      switch (task.phase) {
+        case Task::Phase::kExec:
+          return HandleExecDone(task);
+        case Task::Phase::kInCall:
+          return HandleCallExit(task);
+        case Task::Phase::kAnswered:
+          task.phase = Task::Phase::kUser;
+          TRY(ptracer::SetRegisters(task.pid, task.last));
+          return Continue(task.pid);
+        case Task::Phase::kUser:
+        case Task::Phase::kInterrupted:
+          return HandleCallEntry(task, /*at_filter=*/false);
+        case Task::Phase::kStarting:
+        case Task::Phase::kExiting:
+          return GoOn(task);
+      }
+      return {};
     case StopKind::kExec:
       task.phase = Task::Phase::kExec;
       return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
@@ -161,14 +181,27 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
   return {};
 }
 
-Status Supervisor::HandleCallEntry(Task& task) {
+Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
   Registers registers;
   TRY(ptracer::GetRegisters(task.pid, registers));
+  uint64_t data = kStopCall;
+  if (at_filter) {
+    data = TRY(ptracer::EventMessage(task.pid));
+    // Where every call stops at its entry already, the filter has to say something only of calls
+    // that have no syscall stop, and of foreign ones. (It is asked about suppressed calls too,
+    // numbered -1.)
+    bool foreign = data == kForeignArchCall || data == kForeignAbiCall;
+    if (options_.stop_at_every_call && !foreign && !machine::IsLegacyPageCall(registers)) {
+      return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+    }
+  } else if (HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers))) ==
+             Sys::kNone) {
+    data = kUnknownCall;
+  }
   if (task.phase == Task::Phase::kInterrupted && machine::IsReentryOf(task.entry, registers)) {
     task.phase = Task::Phase::kInCall;
     return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
   }
-  uint64_t data = TRY(ptracer::EventMessage(task.pid));
   task.entry = registers;
   task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
   if (!task.held.empty() && !task.requeued) {
@@ -178,10 +211,16 @@ Status Supervisor::HandleCallEntry(Task& task) {
     machine::RewindToCall(registers);
     TRY(ptracer::SetRegisters(task.pid, registers));
     task.last = registers;
-    task.phase = Task::Phase::kUser;
     Requeue(task);
-    return ptracer::Resume(task.pid, ResumeKind::kContinue);
+    if (options_.stop_at_every_call && !at_filter) {
+      task.phase = Task::Phase::kAnswered;
+      return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+    }
+    task.phase = Task::Phase::kUser;
+    return Continue(task.pid);
   }
+  if (data == kStopCall && RecordDisposition(RowOf(task.sys)) == Disposition::kDeny)
+    data = kDeniedCall;
   return Decide(task, static_cast<uint16_t>(data));
 }
 
@@ -214,8 +253,13 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
         TRY(ptracer::SetRegisters(task.pid, registers));
       }
       task.last = registers;
+      if (options_.stop_at_every_call && !machine::IsLegacyPageCall(task.entry)) {
+        // The exit stop comes all the same, and shows the registers once more.
+        task.phase = Task::Phase::kAnswered;
+        return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+      }
       task.phase = Task::Phase::kUser;
-      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+      return Continue(task.pid);
     }
     case CallVerdict::Kind::kFinal:
       task.phase = Task::Phase::kExiting;
@@ -245,13 +289,13 @@ Status Supervisor::HandleCallExit(Task& task) {
     task.phase = Task::Phase::kInterrupted;
     task.last = registers;
     TRY(sink_.OnCallInterrupted(task, registers));
-    return ptracer::Resume(task.pid, ResumeKind::kContinue);
+    return Continue(task.pid);
   }
   task.phase = Task::Phase::kUser;
   if (IsUntracedClone(task)) TRY(RestoreArgument(task, task.pid, registers));
   TRY(sink_.OnCallExit(task, registers));
   task.last = registers;
-  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+  return Continue(task.pid);
 }
 
 Status Supervisor::HandleExecDone(Task& task) {
@@ -277,7 +321,7 @@ Status Supervisor::HandleExecDone(Task& task) {
   task.held.clear();
   TRY(sink_.OnExec(task, registers, mappings));
   task.last = registers;
-  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+  return Continue(task.pid);
 }
 
 Status Supervisor::TrapCpuid(Task& task, const Registers& registers) {
@@ -341,7 +385,7 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
   TRY(sink_.OnNewTask(parent, child, kind));
   TRY(GoOn(parent));
   if (first_stop.kind() == StopKind::kGroupStop) return ptracer::Resume(pid, ResumeKind::kListen);
-  return ptracer::Resume(pid, ResumeKind::kContinue);
+  return Continue(pid);
 }
 
 Status Supervisor::HandleGone(Task& task, WaitStatus status) {

@@ -24,7 +24,12 @@
 namespace retake {
 
 struct SupervisorOptions {
-  bool portable = false;      // trap cpuid from the first instruction
+  bool portable = false;  // trap cpuid from the first instruction
+  // Stop at every call by PTRACE_SYSCALL, not where the filter says. Needed where retake itself
+  // runs under a filter (a container's profile): a call that such a filter refuses never shows as a
+  // stop of ours, and would be missing from the trace. Costs the same two stops a call, and four
+  // where the call is answered without being made.
+  bool stop_at_every_call = false;
   int hold_bound_ms = 5'000;  // how long a signal may wait for a computing task to reach an event
 };
 
@@ -77,7 +82,10 @@ class Supervisor {
 
  private:
   Status Handle(Task& task, WaitStatus status);
-  Status HandleCallEntry(Task& task);
+  // At a syscall stop: `at_filter` tells which of the two kinds of entry it is.
+  Status HandleCallEntry(Task& task, bool at_filter);
+  // Lets a task go on in the program's code, to its next call.
+  Status Continue(pid_t pid, int signal = 0);
   Status Decide(Task& task, uint16_t filter_data);
   Status HandleCallExit(Task& task);
   Status HandleExecDone(Task& task);

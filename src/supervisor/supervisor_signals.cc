@@ -145,7 +145,7 @@ Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
       task.signal_mask = TRY(ptracer::GetSigmask(task.pid));
       TRY(sink_.OnSignal(task, SignalArrival{signal, synchronous, before, after}));
       task.last = after;
-      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+      return Continue(task.pid);
     }
   }
   if (status.kind() == StopKind::kSignal && status.signal() == SIGSEGV) {
@@ -197,7 +197,7 @@ Status Supervisor::HandleTrap(Task& task, const Registers& before, const Trapped
   TRY(sink_.OnTrap(task, insn.kind, before, after));
   task.last = after;
   if (!task.held.empty() && !task.requeued) Requeue(task);
-  return ptracer::Resume(task.pid, ResumeKind::kContinue);
+  return Continue(task.pid);
 }
 
 Status Supervisor::UndoForcedSignal(Task& task, int signal, const Registers& registers) {

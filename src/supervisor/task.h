@@ -53,6 +53,7 @@ struct Task {
     kStarting,     // retake's own code before the first exec
     kUser,         // in the program's code
     kInCall,       // in a call that will have an exit stop
+    kAnswered,     // in a call that isn't made; its exit stop is still to come
     kExec,         // in an exec that has succeeded
     kInterrupted,  // at or after the exit stop of a call that the kernel will restart
     kExiting,      // past its last call
