@@ -72,6 +72,7 @@ class Recording : public EventSink, private ContentStore {
     struct FileSource {
       int fd;
       uint64_t offset;
+      std::vector<uint8_t> bytes;  // what a pipe held; empty for a regular file
     };
     std::optional<FileSource>
         echo_source;              // of a call that copies from a file to what is shown again

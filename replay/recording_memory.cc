@@ -39,6 +39,20 @@ Fd OpenTaskFd(pid_t pid, int fd) {
       open(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
+// Up to `length` bytes that a pipe holds, without taking them; empty if it is no pipe or holds
+// nothing.
+std::vector<uint8_t> PeekPipe(const Fd& pipe, uint64_t length) {
+  constexpr uint64_t kMost = 1 << 16;  // what a pipe of our own holds
+  int ends[2];
+  if (!pipe || length == 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return {};
+  Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  ssize_t got = tee(pipe.get(), write_end.get(), std::min(length, kMost), SPLICE_F_NONBLOCK);
+  std::vector<uint8_t> bytes(got > 0 ? static_cast<size_t>(got) : 0);
+  if (bytes.empty() || read(read_end.get(), bytes.data(), bytes.size()) != got) return {};
+  return bytes;
+}
+
 // Whether a descriptor of the task's may be written to.
 bool IsWritable(pid_t pid, int fd) {
   Fd file(open(fmt::format("/proc/{}/fdinfo/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC));
@@ -93,7 +107,13 @@ bool Recording::FindEchoSource(Task& task) {
   if (!is_sendfile && task.sys != Sys::copy_file_range && task.sys != Sys::splice) return false;
   int fd = static_cast<int>(arg(is_sendfile ? 1 : 0));
   uint64_t offset_address = arg(is_sendfile ? 2 : 1);
-  if (!state.fds->Look(task.pid, fd, options_.echo).regular) return false;
+  if (!state.fds->Look(task.pid, fd, options_.echo).regular) {
+    uint64_t length = task.sys == Sys::splice ? arg(4) : 0;
+    std::vector<uint8_t> bytes = PeekPipe(OpenTaskFd(task.pid, fd), length);
+    if (bytes.empty()) return false;
+    state.echo_source = {fd, 0, std::move(bytes)};
+    return true;
+  }
   uint64_t offset = 0;
   if (offset_address != 0) {
     if (!task.process->memory.ReadValue(offset_address, &offset)) return false;
@@ -102,7 +122,7 @@ bool Recording::FindEchoSource(Task& task) {
     if (!position) return false;
     offset = *position;
   }
-  state.echo_source = {fd, offset};
+  state.echo_source = {fd, offset, {}};
   return true;
 }
 
@@ -130,11 +150,17 @@ void Recording::AddEcho(Task& task, const Row& row, int64_t result) {
   event_.echo = state.fds->Look(task.pid, fd, options_.echo).echo;
   uint64_t left = static_cast<uint64_t>(result);
   if (state.echo_source) {
-    Fd source = OpenTaskFd(task.pid, state.echo_source->fd);
-    event_.echo_bytes.resize(left);
-    ssize_t got = pread(source.get(), event_.echo_bytes.data(), left,
-                        static_cast<off_t>(state.echo_source->offset));
-    event_.echo_bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    event_.echo_bytes = std::move(state.echo_source->bytes);
+    if (event_.echo_bytes.empty()) {
+      Fd source = OpenTaskFd(task.pid, state.echo_source->fd);
+      event_.echo_bytes.resize(left);
+      ssize_t got = pread(source.get(), event_.echo_bytes.data(), left,
+                          static_cast<off_t>(state.echo_source->offset));
+      event_.echo_bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    }
+    if (event_.echo_bytes.size() < left)
+      Warn("some output came from a pipe too late to be kept; a replay won't show it");
+    event_.echo_bytes.resize(std::min(event_.echo_bytes.size(), left));
     state.echo_source.reset();
     return;
   }

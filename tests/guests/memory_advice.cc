@@ -26,6 +26,7 @@ int main() {
   memset(file, 'q', 100);
   CHECK(madvise(file, 4096, MADV_DONTNEED) == 0);
   Say("with the file's new contents: [%.7s]", file);
+  CHECK(munmap(file, 4 * 4096) == 0);
 
   auto* shared =
       static_cast<char*>(mmap(nullptr, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));

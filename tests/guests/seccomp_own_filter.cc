@@ -1,5 +1,5 @@
-// R08: a program that installs a filter of its own keeps what it asked for: errors, traps and
-// death.
+// R08: a program that installs a filter of its own. While it is recorded that is refused (EINVAL),
+// as a kernel without filters would; so nothing here is compared with the native run.
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -22,23 +22,28 @@ static int Install(long number, uint32_t action) {
 
 int main() {
   CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  if (WaitFor(Child([] { _exit(Install(SYS_getppid, SECCOMP_RET_ALLOW) == 0 ? 0 : errno); })) !=
+      0) {
+    Vary("a filter is refused");
+    return 0;
+  }
   InChild([] {
     CHECK(Install(SYS_getppid, SECCOMP_RET_ERRNO | 77) == 0);
     long result = syscall(SYS_getppid);
-    Say("getppid %ld errno %d", result, errno);
-    Say("getpid works %d", getpid() > 0);
+    Vary("getppid %ld errno %d", result, errno);
+    Vary("getpid works %d", getpid() > 0);
   });
-  Handle(SIGSYS, [](int) { Say("trapped"); });
+  Handle(SIGSYS, [](int) { Vary("trapped"); });
   InChild([] {
     CHECK(Install(SYS_getppid, SECCOMP_RET_TRAP) == 0);
     syscall(SYS_getppid);
-    Say("after the trap");
+    Vary("after the trap");
   });
   signal(SIGSYS, SIG_DFL);
   pid_t pid = Child([] {
     CHECK(Install(SYS_getppid, SECCOMP_RET_KILL_PROCESS) == 0);
     syscall(SYS_getppid);
-    Say("never");
+    Vary("never");
   });
-  Say("%s", StatusText(WaitFor(pid)).c_str());
+  Vary("%s", StatusText(WaitFor(pid)).c_str());
 }
