@@ -250,12 +250,25 @@ Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& ro
       if ((CloneFlags(task) & CLONE_UNTRACED) != 0) return Answered(-EPERM);
       break;
     case Sys::sched_setaffinity:
-      // All tasks share the tracer's CPU; the program believes what it asked for.
-      return Answered(arg(1) == 0 ? -EINVAL : 0);
+      return Answered(SetAffinity(task));
     default:
       break;
   }
   return Answered();
+}
+
+int64_t Recording::SetAffinity(Task& task) {
+  // All tasks share the tracer's CPU; the program believes what it asked for, as far as it may run
+  // there.
+  cpu_set_t wanted;
+  CPU_ZERO(&wanted);
+  size_t size = std::min<uint64_t>(machine::Argument(task.entry, 1), sizeof wanted);
+  if (!task.process->memory.Read(machine::Argument(task.entry, 2), &wanted, size)) return -EFAULT;
+  CPU_AND(&wanted, &wanted, &options_.affinity);
+  if (CPU_COUNT(&wanted) == 0) return -EINVAL;
+  uint64_t target = machine::Argument(task.entry, 0);
+  if (target == 0 || target == static_cast<uint64_t>(task.pid)) State(task).affinity = wanted;
+  return 0;
 }
 
 Result<CallVerdict> Recording::AnswerLegacyPage(Task& task) {
@@ -385,8 +398,9 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
   int64_t result = machine::ResultOf(exit);
   if (task.sys == Sys::sched_getaffinity && result > 0) {
     // All tasks share the tracer's CPU, which is no business of the program's.
-    size_t size = std::min<size_t>(static_cast<size_t>(result), sizeof options_.affinity);
-    ByteSpan mask(reinterpret_cast<const uint8_t*>(&options_.affinity), size);
+    const cpu_set_t& believed = state.affinity ? *state.affinity : options_.affinity;
+    size_t size = std::min<size_t>(static_cast<size_t>(result), sizeof believed);
+    ByteSpan mask(reinterpret_cast<const uint8_t*>(&believed), size);
     TRY(task.process->memory.Write(machine::Argument(task.entry, 2), mask));
   }
   Begin(task, EventKind::kSyscall);
@@ -469,6 +483,7 @@ Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
   uint64_t flags = CloneFlags(parent);
   to.fds = (flags & CLONE_FILES) != 0 ? from.fds : std::make_shared<FdTable>(*from.fds);
   to.cpuid_trapped = from.cpuid_trapped;
+  to.affinity = from.affinity;
   if (kind == NewTaskKind::kVfork) {
     to.process = from.process;
     to.borrows_memory = true;

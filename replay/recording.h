@@ -75,9 +75,10 @@ class Recording : public EventSink, private ContentStore {
       std::vector<uint8_t> bytes;  // what a pipe held; empty for a regular file
     };
     std::optional<FileSource>
-        echo_source;              // of a call that copies from a file to what is shown again
-    bool writes_echo = false;     // it is in a call that writes to what is shown again
-    bool borrows_memory = false;  // a vfork child before its exec
+        echo_source;                    // of a call that copies from a file to what is shown again
+    bool writes_echo = false;           // it is in a call that writes to what is shown again
+    std::optional<cpu_set_t> affinity;  // what it believes it has set
+    bool borrows_memory = false;        // a vfork child before its exec
     bool cpuid_trapped = false;
   };
 
@@ -91,6 +92,7 @@ class Recording : public EventSink, private ContentStore {
   Result<std::optional<int64_t>> AnswerBySelf(Task& task, const Row& row);
   Result<std::optional<int64_t>> AnswerPrctl(Task& task);
   Result<CallVerdict> AnswerLegacyPage(Task& task);
+  int64_t SetAffinity(Task& task);
   // For a call that writes to a file: what of it matters to a replay.
   Result<std::optional<int64_t>> PrepareWrite(Task& task, const Row& row);
   Status FinishWrite(Task& task, const Row& row, int64_t result);
