@@ -96,7 +96,6 @@ class Writer final : public TraceWriter {
 Status Writer::Start() {
   if (manifest_.retake_version.empty()) manifest_.retake_version = RETAKE_VERSION;
   manifest_.end = TraceEnd::kUnfinished;
-  TRY(WriteManifest(kManifestName));
   Fd events(openat(directory_fd_.get(), kEventsName, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!events) return ErrnoError("can't make {}", PathOf(kEventsName));
   cache_ = BlobCache::Open();
@@ -104,6 +103,9 @@ Status Writer::Start() {
   setup.events =
       TRY(ArchiveWriter::Create(std::move(events), PathOf(kEventsName), ArchiveContent::kEvents,
                                 static_cast<uint8_t>(manifest_.arch)));
+  // Last, so that a directory with a manifest is a trace that can be read, whenever the recorder is
+  // killed.
+  TRY(WriteManifest(kManifestName));
   setup.cache_blobs = cache_ ? cache_->blobs() : -1;
   setup.blobs = [this] { return Blobs(); };
   setup.compression_level = options_.compression_level;

@@ -69,6 +69,9 @@ def one(place, retake, guest, number, delay):
         # It was quicker than the kill: then the trace may be whole.
         if replayed.describe_status() == "exit 0" and replayed.out == recorded:
             return "whole"
+        # It was killed before it had let the program begin: there is no trace then, and retake says so itself.
+        if os.WEXITSTATUS(status) == 125 and not (trace / "manifest").exists():
+            return "unbegun"
     if replayed.describe_status() != "exit 125":
         raise Failure(f"{where}: replay gives {replayed.describe_status()}: {engine.show(replayed.err)}")
     last = (replayed.err.strip().splitlines() or [b""])[-1]
