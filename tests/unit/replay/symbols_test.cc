@@ -10,8 +10,12 @@
 
 namespace retake {
 
-// Found by name below.
-__attribute__((noinline)) int SymbolsTestLandmark(int value) { return value * 3; }
+// Found by name below. Of some length, whatever the optimisation: its first eight bytes are
+// searched for.
+__attribute__((noinline)) int SymbolsTestLandmark(int value) {
+  volatile int kept = value * 3;
+  return kept;
+}
 
 namespace {
 
