@@ -8,6 +8,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "replay/recording.h"
 #include "replay/trace_store.h"
@@ -17,12 +18,6 @@
 
 namespace retake {
 namespace {
-
-double Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
 
 TraceManifest MakeManifest(const RecordOptions& options, int cpu) {
   TraceManifest manifest;
@@ -53,7 +48,7 @@ class Recorder {
   Recorder(const RecordOptions& options, EchoTargets echo) : options_(options), echo_(echo) {}
 
   Status Prepare(const LaunchedProgram& program) {
-    started_ = Now();
+    started_ = MonotonicSeconds();
     trace_ = TRY(TraceWriter::Create(options_.directory, MakeManifest(options_, program.cpu)));
     RecordingOptions recording;
     recording.portable = options_.portable;
@@ -119,7 +114,7 @@ class Recorder {
       return;
     }
     manifest.end = TraceEnd::kComplete;
-    manifest.seconds = Now() - started_;
+    manifest.seconds = MonotonicSeconds() - started_;
     Status finished = trace_->Finish();
     ShowWarnings();
     if (!finished.ok()) {
@@ -137,7 +132,7 @@ class Recorder {
       TraceManifest& manifest = trace_->manifest();
       manifest.end = TraceEnd::kStopped;
       manifest.reason = reason;
-      manifest.seconds = Now() - started_;
+      manifest.seconds = MonotonicSeconds() - started_;
       (void)trace_->Finish();
       ShowWarnings();
       WriteStatusFile(reason, std::nullopt);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/kernel_constants.h"
 #include "stub/layout.h"
@@ -20,16 +21,6 @@
 #include "tracee/remote_calls.h"
 
 namespace retake {
-namespace {
-
-double Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-}  // namespace
-
 Recording::TaskState& Recording::State(const Task& task) {
   if (task.id >= tasks_.size()) tasks_.resize(task.id + 1);
   TaskState& state = tasks_[task.id];
@@ -60,14 +51,14 @@ void Recording::AddHash(const Task& task) {
       event_.kind == EventKind::kEntered && TaskEffectOf(RowOf(task.sys)) != TaskEffect::kNone;
   if (options_.check_interval > 0) {
     if (events_ % static_cast<uint64_t>(options_.check_interval) != 0 && !exits) return;
-  } else if (!exits && Now() < next_hash_) {
+  } else if (!exits && MonotonicSeconds() < next_hash_) {
     return;
   }
-  double begin = Now();
+  double begin = MonotonicSeconds();
   // A process that is just being killed has no memory to hash.
   if (auto hash = HashWritableMemory(task.pid, task.process->memory); hash.ok())
     event_.memory_hash = *hash;
-  double end = Now();
+  double end = MonotonicSeconds();
   next_hash_ = end + std::max(0.1, (end - begin) * 50);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/kernel_constants.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/filter.h"
@@ -17,12 +18,6 @@ namespace {
 
 constexpr int kEndBound = 3'000;    // ms: how long a task may take to end when the tree is ended
 constexpr int kTaskBound = 10'000;  // ms: how long a stop that is certain to come may take
-
-int64_t NowMilliseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
-}
 
 void Nap(long nanoseconds) {
   timespec nap{0, nanoseconds};
@@ -488,7 +483,7 @@ void Supervisor::EndTree(int status, const std::function<void()>& before_exit) {
     (void)ptracer::Resume(first_->pid, ResumeKind::kContinue);
   }
   // All on to their ends, through whatever stops lie on the way.
-  int64_t deadline = NowMilliseconds() + 2 * kEndBound;
+  int64_t deadline = MonotonicMilliseconds() + 2 * kEndBound;
   bool killed = false;
   while (!tasks_.empty()) {
     bool progress = false;
@@ -500,7 +495,7 @@ void Supervisor::EndTree(int status, const std::function<void()>& before_exit) {
       it = gone ? tasks_.erase(it) : std::next(it);
     }
     if (progress) continue;
-    if (NowMilliseconds() > deadline) {
+    if (MonotonicMilliseconds() > deadline) {
       if (killed) break;  // EXITKILL has the last word
       for (auto& [pid, task] : tasks_) kill(pid, SIGKILL);
       killed = true;

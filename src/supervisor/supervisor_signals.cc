@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/clock.h"
 #include "base/syscall.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/supervisor.h"
@@ -19,12 +20,6 @@
 
 namespace retake {
 namespace {
-
-int64_t NowMilliseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
-}
 
 // Makes a blocking wait return now and then, so that held signals' bound is kept.
 void SetTicking(bool on) {
@@ -93,7 +88,7 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
   if (at_boundary) return DeliverToHandler(task, signal, false, registers);
   // It computes: the signal waits for the next event.
   if (task.held.empty()) {
-    task.held_since = NowMilliseconds();
+    task.held_since = MonotonicMilliseconds();
     task.requeued = false;
     if (held_tasks_++ == 0) SetTicking(true);
   }
@@ -102,7 +97,7 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
 }
 
 Status Supervisor::CheckHeldSignals() {
-  int64_t now = NowMilliseconds();
+  int64_t now = MonotonicMilliseconds();
   for (auto& [pid, task] : tasks_) {
     if (task->held.empty() || task->requeued) continue;
     if (now - task->held_since < options_.hold_bound_ms) continue;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 // Older headers lack these; values from <linux/ptrace.h> (both are ABI since 2.6 and 3.11).
 #ifndef PTRACE_SYSEMU
 #define PTRACE_SYSEMU 31
@@ -41,12 +42,6 @@ int RequestOf(ResumeKind kind) {
       return PTRACE_LISTEN;
   }
   return PTRACE_CONT;
-}
-
-int64_t NowMilliseconds() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
 }
 
 }  // namespace
@@ -165,7 +160,7 @@ Result<std::optional<Stop>> WaitAny() {
 }
 
 Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds) {
-  int64_t deadline = milliseconds > 0 ? NowMilliseconds() + milliseconds : 0;
+  int64_t deadline = milliseconds > 0 ? MonotonicMilliseconds() + milliseconds : 0;
   // With a bound: poll, at first without sleeping, since most waits end within microseconds.
   for (int round = 0;; ++round) {
     int status = 0;
@@ -177,7 +172,7 @@ Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds) {
     }
     if (milliseconds == 0) return std::optional<WaitStatus>();
     if (milliseconds > 0) {
-      if (NowMilliseconds() >= deadline) return std::optional<WaitStatus>();
+      if (MonotonicMilliseconds() >= deadline) return std::optional<WaitStatus>();
       timespec nap{0, std::min(1000L * (round + 1), 1'000'000L)};
       nanosleep(&nap, nullptr);
     }
@@ -185,7 +180,7 @@ Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds) {
 }
 
 Result<WaitStatus> PeekExit(pid_t pid, int milliseconds) {
-  int64_t deadline = NowMilliseconds() + milliseconds;
+  int64_t deadline = MonotonicMilliseconds() + milliseconds;
   for (int round = 0;; ++round) {
     siginfo_t info{};
     if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 &&
@@ -196,7 +191,7 @@ Result<WaitStatus> PeekExit(pid_t pid, int milliseconds) {
       if (info.si_code == CLD_EXITED) return WaitStatus((info.si_status & 0xff) << 8);
       return WaitStatus(info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0));
     }
-    if (NowMilliseconds() >= deadline) {
+    if (MonotonicMilliseconds() >= deadline) {
       return Error(ETIMEDOUT, "the program doesn't end after its last call", pid);
     }
     timespec nap{0, std::min(1000L * (round + 1), 1'000'000L)};
