@@ -70,7 +70,7 @@ class Replayer {
   void Echo(const Event& event, Husk& husk);
   Status CheckHash(const Event& event, Husk& husk);
 
-  Error Diverge(const Event& event, Husk* husk, Divergence divergence);
+  Error Diverge(const Event& event, Husk* husk, const Divergence& divergence);
   std::string StackOf(Husk& husk);
 
   TraceReader& trace_;
@@ -600,7 +600,7 @@ Status Replayer::CheckHash(const Event& event, Husk& husk) {
 // --- Divergence
 // ------------------------------------------------------------------------------------
 
-Error Replayer::Diverge(const Event& event, Husk* husk, Divergence divergence) {
+Error Replayer::Diverge(const Event& event, Husk* husk, const Divergence& divergence) {
   outcome_.diverged = true;
   std::string stack = husk != nullptr ? StackOf(*husk) : "";
   return Error(0, DivergenceReport(event, arch_, divergence, stack));

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <ranges>
 
 #include "cli/describe.h"
 
@@ -121,15 +120,14 @@ std::string Printable(std::string_view text) {
 size_t CopyFrom(const Event& event, const std::vector<MemoryWrite>& pieces, uint64_t address,
                 uint8_t* buffer, size_t size) {
   // The last write to an address is the one that stands.
-  for (const MemoryWrite& piece : std::views::reverse(pieces)) {
-    if (address < piece.address || address - piece.address >= piece.size) continue;
-    uint64_t skip = address - piece.address;
-    size_t count = std::min<uint64_t>(size, piece.size - skip);
-    ByteSpan bytes = event.BytesOf(piece);
-    memcpy(buffer, bytes.data() + skip, count);
-    return count;
-  }
-  return 0;
+  auto piece = std::find_if(pieces.rbegin(), pieces.rend(), [address](const MemoryWrite& write) {
+    return address >= write.address && address - write.address < write.size;
+  });
+  if (piece == pieces.rend()) return 0;
+  uint64_t skip = address - piece->address;
+  size_t count = std::min<uint64_t>(size, piece->size - skip);
+  memcpy(buffer, event.BytesOf(*piece).data() + skip, count);
+  return count;
 }
 
 nlohmann::ordered_json HexJson(uint64_t value) { return fmt::format("{:#x}", value); }
