@@ -226,6 +226,7 @@ Result<std::vector<std::string>> ListTraces() {
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (auto& [age, name] : found) names.push_back(std::move(name));
   return names;
 }

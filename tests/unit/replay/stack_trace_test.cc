@@ -30,8 +30,11 @@ namespace retake {
 // The nests that children stop in. Not in the anonymous namespace: their names are what the test
 // asks for. Each does something after its call, so that it stays a call.
 volatile int stack_trace_sink = 0;
-// What the innermost functions do.
-void RaiseSignal(int signal) { raise(signal); }
+// What the innermost functions do. With a frame pointer at every optimisation: without one, and
+// without tables, its caller can't be found.
+__attribute__((optimize("O0", "no-omit-frame-pointer"))) void RaiseSignal(int signal) {
+  raise(signal);
+}
 void (*volatile stack_trace_stop)(int) = RaiseSignal;
 
 #define NEST __attribute__((noinline, noclone))
