@@ -70,7 +70,7 @@ class Recorder {
       auto ended = supervisor_->Run();
       if (!ended.ok()) return GiveUp(ended.error().Message());
       if (*ended == Supervisor::RunEnd::kAllGone) return Finish();
-      if (supervisor_->task_count() > 1 && !options_.wait) {
+      if (supervisor_->HasOthers() && !options_.wait) {
         ShowWarnings();
         Announce();
         LeaveCaller();

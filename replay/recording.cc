@@ -18,6 +18,7 @@
 #include "stub/layout.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/filter.h"
+#include "syscalls/row.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -38,6 +39,18 @@ Call Recording::CallOf(const Task& task, int64_t result) const {
   call.result = result;
   call.memory = &task.process->memory;
   return call;
+}
+
+Call Recording::MadeCallOf(const Task& task, int64_t result) const {
+  Call call = CallOf(task, result);
+  for (int i = 0; i < 6; ++i) call.args[static_cast<size_t>(i)] = machine::Argument(task.made, i);
+  return call;
+}
+
+void Recording::LogEntry(Task& task) {
+  Begin(task, EventKind::kEntered);
+  event_.before = event_.after = task.entry;
+  State(task).entered = true;
 }
 
 void Recording::Begin(Task& task, EventKind kind) {
@@ -69,7 +82,7 @@ Status Recording::CheckHealth() {
 
 void Recording::Write(Task& task) {
   ++events_;
-  if (event_.kind == EventKind::kSyscall || event_.kind == EventKind::kEntered) AddHash(task);
+  if (event_.kind != EventKind::kExec) AddHash(task);
   trace_.Append(event_);
 }
 
@@ -93,6 +106,8 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   state.process = std::make_shared<ProcessState>();
   state.fds = std::make_shared<FdTable>();
   state.borrows_memory = false;
+  state.clear_tid = state.robust_list = 0;
+  state.redirection.reset();
   state.cpuid_trapped = options_.portable;
 
   Image image = TRY(CaptureAfterExec(task.pid, task.process->memory, registers, mappings, *this));
@@ -124,7 +139,7 @@ Result<CallVerdict> Recording::Answer(Task& task, int64_t result) {
   event_.before = task.entry;
   event_.after = task.entry;
   machine::FinishCall(event_.after, result);
-  TRY(AddMemory(task, RowOf(task.sys), result));
+  (void)TRY(AddMemory(task, RowOf(task.sys), result));
   Write(task);
   return CallVerdict{CallVerdict::Kind::kAnswer, result};
 }
@@ -132,6 +147,7 @@ Result<CallVerdict> Recording::Answer(Task& task, int64_t result) {
 Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   TRY(CheckHealth());
   TaskState& state = State(task);
+  state.entered = false;
   switch (filter_data) {
     case kUnknownCall: {
       Count(fmt::format("syscall {}", static_cast<int64_t>(machine::SyscallNumber(task.entry))));
@@ -170,8 +186,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   }
   TaskEffect effect = TaskEffectOf(row);
   if (effect == TaskEffect::kExits || effect == TaskEffect::kExitsGroup) {
-    Begin(task, EventKind::kEntered);
-    event_.before = event_.after = task.entry;
+    LogEntry(task);
     Write(task);
     return CallVerdict{CallVerdict::Kind::kFinal};
   }
@@ -179,8 +194,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     // Logged at its entry: a vfork child's code up to here runs in its parent's memory, and the
     // kernel lets the parent go on before the exec is seen to have succeeded. What was asked is
     // kept here too, since after it the memory is gone.
-    Begin(task, EventKind::kEntered);
-    event_.before = event_.after = task.entry;
+    LogEntry(task);
     std::vector<Range> previews;
     InputPreviews(row, CallOf(task, 0), previews);
     ReadInto(task, {}, previews);
@@ -188,8 +202,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   }
   if (state.borrows_memory && MapEffectOf(row) != MapEffect::kExec) {
     // Its code up to here has run in its parent's memory, and it may be killed in this call.
-    Begin(task, EventKind::kEntered);
-    event_.before = event_.after = task.entry;
+    LogEntry(task);
     Write(task);
   }
   if (MapEffectOf(row) == MapEffect::kBrk && state.process->brk == 0 &&
@@ -200,7 +213,26 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     Count(fmt::format("{} {:#x}", SysName(task.sys), machine::Argument(task.entry, 1)));
     state.copies = TRY(PageCopies::Take(task.pid, task.process->memory));
   }
-  return CallVerdict{};
+  CallVerdict verdict;
+  if (task.group->members > 1 && MayBlockNow(task, row)) {
+    verdict.may_block = true;
+    verdict.settles = WritesFutexWord(CallOf(task, 0));
+    if (state.process->scratch.mapped && !verdict.settles) {
+      state.redirection = Redirection::Make(row, CallOf(task, 0), task.process->memory,
+                                            state.process->scratch, task.made);
+    }
+  }
+  return verdict;
+}
+
+bool Recording::MayBlockNow(Task& task, const Row& row) {
+  if (!MayBlock(row, CallOf(task, 0))) return false;
+  // Of the descriptors that are read or written, regular files don't make anyone wait.
+  bool by_fd = row.arg_count > 0 && row.args[0].type == Type::kFd;
+  if (!by_fd) return true;
+  int fd = static_cast<int>(machine::Argument(task.entry, 0));
+  return !State(task).fds->Look(task.pid, fd, options_.echo).regular || row.sub != nullptr ||
+         task.sys == Sys::flock;
 }
 
 Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& row) {
@@ -302,7 +334,7 @@ Result<CallVerdict> Recording::AnswerLegacyPage(Task& task) {
   uint64_t return_address = 0;
   task.process->memory.ReadValue(Sp(task.entry), &return_address);
   machine::FinishLegacyPageCall(event_.after, return_address, result);
-  TRY(AddMemory(task, RowOf(task.sys), result));
+  (void)TRY(AddMemory(task, RowOf(task.sys), result));
   Write(task);
   return CallVerdict{CallVerdict::Kind::kAnswer, result};
 }
@@ -353,9 +385,10 @@ void Recording::ReadInto(const Task& task, const std::vector<Range>& outputs,
   }
 }
 
-Status Recording::AddMemory(Task& task, const Row& row, int64_t result) {
+Result<bool> Recording::AddMemory(Task& task, const Row& row, int64_t result) {
   TaskState& state = State(task);
   Call call = CallOf(task, result);
+  size_t first_write = event_.writes.size();
   std::vector<Range> outputs = std::move(state.interrupted_outputs);
   state.interrupted_outputs.clear();
   std::vector<Range> previews;
@@ -363,22 +396,33 @@ Status Recording::AddMemory(Task& task, const Row& row, int64_t result) {
     TRY(state.copies->AddDifferences(task.pid, task.process->memory, event_));
     state.copies.reset();
   } else {
-    OutputRanges(row, call, outputs);
+    OutputRanges(row, state.redirection ? MadeCallOf(task, result) : call, outputs);
   }
   InputPreviews(row, call, previews);
   if (!outputs.empty() || !previews.empty()) ReadInto(task, outputs, previews);
-  return {};
+  if (!state.redirection) return true;
+  bool writable = state.redirection->Finish(task.process->memory, event_, first_write);
+  state.redirection->Release(state.process->scratch);
+  state.redirection.reset();
+  return writable;
 }
 
 Status Recording::OnCallInterrupted(Task& task, const Registers& exit) {
-  Call call = CallOf(task, machine::ResultOf(exit));
+  Call call = MadeCallOf(task, machine::ResultOf(exit));
   OutputRanges(RowOf(task.sys), call, State(task).interrupted_outputs);
   return {};
 }
 
 Status Recording::OnCallEntered(Task& task) {
-  Begin(task, EventKind::kEntered);
-  event_.before = event_.after = task.entry;
+  if (State(task).entered) return {};
+  LogEntry(task);
+  Call call = CallOf(task, 0);
+  if (task.phase == Task::Phase::kInCall && WritesFutexWord(call)) {
+    // It sleeps; whoever runs next finds the word as the kernel has left it.
+    std::vector<Range> outputs;
+    OutputRanges(RowOf(task.sys), call, outputs);
+    ReadInto(task, outputs, {});
+  }
   Write(task);
   return {};
 }
@@ -394,22 +438,23 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
     ByteSpan mask(reinterpret_cast<const uint8_t*>(&believed), size);
     TRY(task.process->memory.Write(machine::Argument(task.entry, 2), mask));
   }
-  Begin(task, EventKind::kSyscall);
+  Begin(task, state.entered ? EventKind::kCompleted : EventKind::kSyscall);
   event_.before = task.entry;
-  event_.after = exit;
-  machine::ForgetSyscall(event_.after);
   bool failed = result < 0 && result >= -4095;
   Call call = CallOf(task, result);
   MapEffect map_effect = MapEffectOf(row, call);
   if (map_effect != MapEffect::kNone && !failed) TRY(AddMapEffect(task, map_effect, result));
   state.fds->Follow(FdEffectOf(row, call), call.args, result);
-  TRY(AddMemory(task, row, result));
   if (WriteSourceOf(row) != WriteSource::kNone) TRY(FinishWrite(task, row, result));
+  if (!TRY(AddMemory(task, row, result))) machine::SetResult(exit, -EFAULT);
+  event_.after = exit;
+  machine::ForgetSyscall(event_.after);
   TRY(FollowSignals(task, row, result));
+  FollowTask(task);
   if (TaskEffectOf(row) == TaskEffect::kSigreturn || map_effect == MapEffect::kExecuted) {
     TRY(ptracer::GetVector(task.pid, event_.vector_state));
   }
-  if (!state.cpuid_trapped && FdEffectOf(row) == FdEffect::kOpens) {
+  if (!state.cpuid_trapped && (state.must_trap_cpuid || FdEffectOf(row) == FdEffect::kOpens)) {
     // ld.so has asked the CPU what it wanted to know before it opens its first library; from here
     // on the answers hide what can't be trapped (random numbers).
     state.cpuid_trapped = true;
@@ -454,98 +499,6 @@ Status Recording::FollowSignals(Task& task, const Row& row, int64_t result) {
     default:
       break;
   }
-  return {};
-}
-
-// --- Tasks ---------------------------------------------------------------------------------------
-
-Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
-  if (kind == NewTaskKind::kThread) {
-    return Error(0,
-                 fmt::format("the program started a thread ({}); recording threads that share "
-                             "memory isn't supported yet",
-                             SysName(parent.sys)),
-                 parent.pid);
-  }
-  // Reserve before taking references: State() may move the table.
-  State(child);
-  TaskState& from = State(parent);
-  TaskState& to = State(child);
-  uint64_t flags = CloneFlags(parent);
-  to.fds = (flags & CLONE_FILES) != 0 ? from.fds : std::make_shared<FdTable>(*from.fds);
-  to.cpuid_trapped = from.cpuid_trapped;
-  to.affinity = from.affinity;
-  if (kind == NewTaskKind::kVfork) {
-    to.process = from.process;
-    to.borrows_memory = true;
-  } else {
-    if (const FileMap* shared = from.process->maps.FindShared())
-      TRY(RefuseSharing(*shared, parent));
-    to.process = std::make_shared<ProcessState>(*from.process);
-  }
-
-  Begin(parent, EventKind::kTaskNew);
-  event_.before = parent.entry;
-  event_.after = child.last;
-  machine::ForgetSyscall(event_.after);
-  event_.new_task = child.id;
-  event_.pid = child.pid;
-  event_.sharing = kind == NewTaskKind::kVfork ? TaskSharing::kBorrowed : TaskSharing::kProcess;
-  // The thread id that the kernel writes into the child's memory before its first instruction.
-  if ((flags & CLONE_CHILD_SETTID) != 0) {
-    uint64_t address = ChildTidAddress(parent);
-    uint32_t tid = 0;
-    if (child.process->memory.ReadValue(address, &tid)) {
-      std::span<uint8_t> out = event_.AddWrite(address, sizeof tid);
-      memcpy(out.data(), &tid, sizeof tid);
-    }
-  }
-  trace_.Append(event_);
-  trace_.manifest().tasks = std::max<uint64_t>(trace_.manifest().tasks, child.id + 1);
-  return {};
-}
-
-Status Recording::OnGone(Task& task, WaitStatus status) {
-  TaskState& state = State(task);
-  Begin(task, EventKind::kTaskGone);
-  event_.wait_status = status.raw();
-  event_.pid = task.pid;
-  trace_.Append(event_);
-  if (task.id == 0) trace_.manifest().wait_status = status.raw();
-  state = TaskState{};
-  if (echo_writer_ == task.id) {
-    echo_writer_.reset();
-    supervisor_->Release();
-  }
-  return {};
-}
-
-// --- Signals and traps ---------------------------------------------------------------------------
-
-Status Recording::OnSignal(Task& task, const SignalArrival& arrival) {
-  Begin(task, arrival.synchronous ? EventKind::kFault : EventKind::kSignal);
-  event_.signal = arrival.signal;
-  event_.before = arrival.before;
-  event_.after = arrival.after;
-  machine::ForgetSyscall(event_.after);
-  TRY(ptracer::GetVector(task.pid, event_.vector_state));
-  // The frame lies between the new stack pointer and the old one, or at the top of an alternate
-  // stack.
-  uint64_t most = machine::MaxSignalFrame(event_.vector_state.size());
-  uint64_t sp = Sp(arrival.after);
-  uint64_t size = most;
-  if (Sp(arrival.before) > sp && Sp(arrival.before) - sp < most) size = Sp(arrival.before) - sp;
-  ReadInto(task, {{sp, size}}, {});
-  Write(task);
-  return {};
-}
-
-Status Recording::OnTrap(Task& task, TrapKind kind, const Registers& before,
-                         const Registers& after) {
-  Begin(task, kind == TrapKind::kCpuid ? EventKind::kCpuid : EventKind::kTimestamp);
-  event_.before = before;
-  event_.after = after;
-  Write(task);
   return {};
 }
 

@@ -21,6 +21,7 @@
 #include "replay/fd_table.h"
 #include "replay/file_maps.h"
 #include "replay/page_copies.h"
+#include "replay/redirection.h"
 #include "replay/trace.h"
 #include "snapshot/capture.h"
 #include "supervisor/event_sink.h"
@@ -54,6 +55,8 @@ class Recording : public EventSink, private ContentStore {
   Status OnSignal(Task& task, const SignalArrival& arrival) override;
   Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                 const Registers& after) override;
+  Status OnExiting(Task& task) override;
+  Status OnReleased(Task& task) override;
   Status OnGone(Task& task, WaitStatus status) override;
 
  private:
@@ -62,6 +65,12 @@ class Recording : public EventSink, private ContentStore {
     FileMaps maps;
     uint64_t brk = 0;  // the program break; 0: not known yet
     bool undumpable = false;
+    Scratch scratch;
+  };
+  // A word of memory that the kernel writes when a task ends.
+  struct LastWord {
+    uint64_t address;
+    uint32_t value;  // before
   };
   struct TaskState {
     std::shared_ptr<ProcessState> process;
@@ -80,12 +89,27 @@ class Recording : public EventSink, private ContentStore {
     std::optional<cpu_set_t> affinity;  // what it believes it has set
     bool borrows_memory = false;        // a vfork child before its exec
     bool cpuid_trapped = false;
+    bool must_trap_cpuid = false;  // it has made a task that shares its memory: likewise from now
+    bool entered = false;          // the entry of its present call is an event of its own
+    std::optional<Redirection> redirection;  // of its present call
+    uint64_t clear_tid = 0;                  // CLONE_CHILD_CLEARTID, set_tid_address
+    uint64_t robust_list = 0;                // set_robust_list
+    std::vector<LastWord> last_words;
   };
 
   Result<uint32_t> KeepFile(int fd, const struct stat& status, const std::string& path) override;
 
   TaskState& State(const Task& task);
+  void LogEntry(Task& task);
+  bool MayBlockNow(Task& task, const Row& row);
+  // Before the first task that shares the parent's memory runs.
+  Status PrepareSharedMemory(Task& parent, Task& child, NewTaskKind kind);
+  void FollowTask(Task& task);
+  void NoteLastWords(Task& task);
+  void AddLastWords(Task& task);
   Call CallOf(const Task& task, int64_t result) const;
+  // As the kernel was given it.
+  Call MadeCallOf(const Task& task, int64_t result) const;
   // Logs a call that the kernel doesn't make, and answers it.
   Result<CallVerdict> Answer(Task& task, int64_t result);
   // Calls that are answered or refused here, whatever the table says; nullopt for the rest.
@@ -102,7 +126,8 @@ class Recording : public EventSink, private ContentStore {
   // isn't from a plain file.
   bool FindEchoSource(Task& task);
 
-  Status AddMemory(Task& task, const Row& row, int64_t result);
+  // False if the program's buffers turned out not to be writable.
+  Result<bool> AddMemory(Task& task, const Row& row, int64_t result);
   void ReadInto(const Task& task, const std::vector<Range>& outputs,
                 const std::vector<Range>& previews);
   Status FollowSignals(Task& task, const Row& row, int64_t result);

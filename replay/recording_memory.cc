@@ -164,14 +164,22 @@ void Recording::AddEcho(Task& task, const Row& row, int64_t result) {
     state.echo_source.reset();
     return;
   }
+  const ReadableMemory& memory = task.process->memory;
   auto add = [&](uint64_t address, uint64_t size) {
     uint64_t piece = std::min(size, left);
-    if (piece > 0) event_.echo_pieces.push_back({address, piece});
     left -= piece;
+    if (piece > 0 && !state.redirection) {
+      event_.echo_pieces.push_back({address, piece});
+    } else if (piece > 0) {
+      // What the program has there may have changed since; the scratch area is in no replay.
+      size_t had = event_.echo_bytes.size();
+      event_.echo_bytes.resize(had + piece);
+      event_.echo_bytes.resize(had +
+                               memory.ReadSome(address, event_.echo_bytes.data() + had, piece));
+    }
   };
-  uint64_t vector = machine::Argument(task.entry, 1);
-  uint64_t count = machine::Argument(task.entry, 2);
-  const ReadableMemory& memory = task.process->memory;
+  uint64_t vector = machine::Argument(task.made, 1);
+  uint64_t count = machine::Argument(task.made, 2);
   switch (WriteSourceOf(row)) {
     case WriteSource::kBuffer:
       add(vector, left);

@@ -250,6 +250,8 @@ Status Replayer::Apply(const Event& event) {
     case EventKind::kEntered:
       TRY(RunToCall(event, task));
       task.at_entry = true;
+      task.registers = event.before;
+      TRY(ApplyWrites(event, *task.space->husk));
       return options_.check && event.memory_hash != 0 ? CheckHash(event, *task.space->husk)
                                                       : Status();
     case EventKind::kSyscall:
@@ -265,6 +267,8 @@ Status Replayer::Apply(const Event& event) {
       return ApplyNewTask(event, task);
     case EventKind::kTaskGone:
       if (event.task == 0) outcome_.wait_status = event.wait_status;
+      // The kernel's last writes matter to those who still have that memory.
+      if (task.space.use_count() > 1) TRY(ApplyWrites(event, *task.space->husk));
       task = ReplayTask{};  // the husk ends with its last task
       return {};
     case EventKind::kMemoryChanged:
@@ -465,6 +469,10 @@ Status Replayer::ApplyNewTask(const Event& event, ReplayTask& task) {
     child.space = task.space;
     TRY(ptracer::GetVector(husk.pid(), child.vector));
     TRY(ApplyWrites(event, husk));
+    if (!event.map_ops.empty()) {
+      TRY(ApplyMapOps(event, husk, event.before));
+      TRY(ptracer::SetRegisters(husk.pid(), event.before));
+    }
   }
   task.registers = event.before;
   tasks_.push_back(std::move(child));

@@ -22,6 +22,9 @@ struct CallVerdict {
   };
   Kind kind = Kind::kRun;
   int64_t result = 0;
+  bool may_block = false;  // kRun: others of the share-group may run before it returns
+  // kRun: a call that writes the program's memory before it sleeps, so nobody runs until it does.
+  bool settles = false;
 };
 
 enum class NewTaskKind : uint8_t { kFork, kVfork, kThread };
@@ -45,6 +48,7 @@ class EventSink {
   // vDSO patched, traps armed.
   virtual Status OnExec(Task& task, const Registers& registers,
                         const std::vector<Mapping>& mappings) = 0;
+  // May change the arguments that the kernel is given, in task.made; the program gets its own back.
   virtual Result<CallVerdict> OnCallEntry(Task& task, uint16_t filter_data) = 0;
   // The call of task.entry returned; `exit` are the registers after it, which may be changed. A
   // result that is a restart (machine::IsRestart) means that a signal handler runs before the call
@@ -53,13 +57,19 @@ class EventSink {
   // The kernel interrupted the call and will restart it by itself: nothing to log, but it may have
   // written.
   virtual Status OnCallInterrupted(Task& task, const Registers& exit) = 0;
-  // The task is at the entry of a call, but a held signal will be handled first.
+  // The task has entered a call, and another event comes before the call's end: a handler of a held
+  // signal, or another task's turn. May be said of a call more than once.
   virtual Status OnCallEntered(Task& task) = 0;
   virtual Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) = 0;
   virtual Status OnSignal(Task& task, const SignalArrival& arrival) = 0;
   // A trapped instruction was answered.
   virtual Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                         const Registers& after) = 0;
+  // The task is at its end, but the kernel's last writes to its memory (the thread id, robust
+  // futexes) are still to come.
+  virtual Status OnExiting(Task& task) = 0;
+  // ... and have come, of a leader that is gone for good only once its threads are.
+  virtual Status OnReleased(Task& task) = 0;
   virtual Status OnGone(Task& task, WaitStatus status) = 0;
 };
 

@@ -4,8 +4,9 @@
 
 #include <sched.h>
 #include <sys/ptrace.h>
-#include <sys/time.h>
 #include <time.h>
+
+#include <algorithm>
 
 #include "base/clock.h"
 #include "base/kernel_constants.h"
@@ -28,12 +29,6 @@ bool IsUntracedClone(const Task& task) {
   return task.sys == Sys::clone && (machine::Argument(task.entry, 0) & CLONE_UNTRACED) != 0;
 }
 
-// Gives a task at the exit of `caller`'s clone the flags argument that the program passed.
-Status RestoreArgument(const Task& caller, pid_t pid, Registers& registers) {
-  machine::SetArgument(registers, 0, machine::Argument(caller.entry, 0));
-  return ptracer::SetRegisters(pid, registers);
-}
-
 }  // namespace
 
 uint64_t Supervisor::TraceOptions() {
@@ -43,7 +38,7 @@ uint64_t Supervisor::TraceOptions() {
 
 Task& Supervisor::NewTask(pid_t pid) {
   auto task = std::make_unique<Task>();
-  task->pid = pid;
+  task->pid = task->leader = pid;
   task->id = next_id_++;
   Task& result = *task;
   tasks_[pid] = std::move(task);
@@ -59,6 +54,7 @@ void Supervisor::AddFirst(pid_t pid) {
   Task& task = NewTask(pid);
   task.phase = Task::Phase::kStarting;
   task.signals = std::make_shared<SignalActions>();
+  JoinGroup(task, std::make_shared<ShareGroup>());
   first_ = &task;
 }
 
@@ -78,6 +74,7 @@ Result<Supervisor::RunEnd> Supervisor::Run() {
   while (tasks_.size() > (first_is_zombie_ ? 1U : 0U)) {
     auto stop = TRY(NextStop());
     if (held_tasks_ > 0) TRY(CheckHeldSignals());
+    if (crowded_) TRY(CheckTurns());
     if (!stop) continue;
     Task* task = Find(stop->pid);
     if (task == nullptr) {
@@ -85,23 +82,38 @@ Result<Supervisor::RunEnd> Supervisor::Run() {
       early_stops_[stop->pid] = stop->status;
       continue;
     }
-    if (stop->status.kind() == StopKind::kExiting && task == first_ && !first_exit_seen_ &&
-        task->phase != Task::Phase::kStarting) {
+    TRY(Arrive(*task, stop->status));
+    while (!undispatched_.empty()) {
+      std::shared_ptr<ShareGroup> group = std::move(undispatched_.back());
+      undispatched_.pop_back();
+      TRY(Dispatch(*group));
+    }
+    if (first_held_ != nullptr && !first_exit_seen_) {
       first_exit_seen_ = true;
       return RunEnd::kFirstExiting;
     }
-    Status handled = Handle(*task, stop->status);
-    // A task that was killed meanwhile is no failure: its end is reported by a later wait.
-    if (!handled.ok() && !IsGone(handled.error())) return handled.TakeError();
   }
   return RunEnd::kAllGone;
 }
 
-Status Supervisor::LetFirstGo() { return ptracer::Resume(first_->pid, ResumeKind::kContinue); }
+bool Supervisor::HasOthers() const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    return first_ == nullptr || entry.second->leader != first_->pid;
+  });
+}
+
+Status Supervisor::LetFirstGo() { return ptracer::Resume(first_held_->pid, ResumeKind::kContinue); }
 
 Result<WaitStatus> Supervisor::FinishFirst() {
   Status resumed = LetFirstGo();
   if (!resumed.ok() && !IsGone(resumed.error())) return resumed.TakeError();
+  if (first_held_ != first_) {
+    // A thread that has outlived its leader.
+    auto ended = TRY(ptracer::WaitOne(first_held_->pid, kTaskBound));
+    if (!ended) return Error(ETIMEDOUT, "a thread doesn't end after its last call");
+    TRY(HandleGone(*first_held_, *ended));
+  }
+  first_held_ = nullptr;
   WaitStatus status = TRY(ptracer::PeekExit(first_->pid, kTaskBound));
   TRY(sink_.OnGone(*first_, status));
   first_is_zombie_ = true;
@@ -111,9 +123,7 @@ Result<WaitStatus> Supervisor::FinishFirst() {
 void Supervisor::ReapFirst() {
   if (first_ == nullptr) return;
   (void)ptracer::WaitOne(first_->pid, kTaskBound);
-  tasks_.erase(first_->pid);
-  first_ = nullptr;
-  first_is_zombie_ = false;
+  Forget(*first_);
 }
 
 // Lets a task go on from a stop that isn't its call's own, in whatever it was doing.
@@ -147,7 +157,7 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
         case Task::Phase::kAnswered:
           task.phase = Task::Phase::kUser;
           TRY(ptracer::SetRegisters(task.pid, task.last));
-          return Continue(task.pid);
+          return RunUser(task);
         case Task::Phase::kUser:
         case Task::Phase::kInterrupted:
           return HandleCallEntry(task, /*at_filter=*/false);
@@ -157,13 +167,11 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
       }
       return {};
     case StopKind::kExec:
-      task.phase = Task::Phase::kExec;
-      return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+      return HandleExecStop(task);
     case StopKind::kNewTask:
       return HandleNewTask(task, status.ptrace_event());
     case StopKind::kExiting:
-      task.phase = Task::Phase::kExiting;
-      return ptracer::Resume(task.pid, ResumeKind::kContinue);
+      return HandleExiting(task);
     case StopKind::kVforkDone:
     case StopKind::kEventStop:
       return GoOn(task);
@@ -193,11 +201,12 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
              Sys::kNone) {
     data = kUnknownCall;
   }
-  if (task.phase == Task::Phase::kInterrupted && machine::IsReentryOf(task.entry, registers)) {
+  if (task.phase == Task::Phase::kInterrupted && machine::IsReentryOf(task.made, registers)) {
     task.phase = Task::Phase::kInCall;
     return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
   }
-  task.entry = registers;
+  task.entry = task.made = registers;
+  task.may_block = false;
   task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
   if (!task.held.empty() && !task.requeued) {
     // A signal found it computing; this call is the first boundary since. The handler runs before
@@ -224,15 +233,16 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
   switch (verdict.kind) {
     case CallVerdict::Kind::kRun:
       task.phase = Task::Phase::kInCall;
+      task.may_block = verdict.may_block;
       if (IsUntracedClone(task)) {
-        // Its child would escape: the flag is taken away, and put back where the program could see
-        // that.
-        Registers registers = task.entry;
-        machine::SetArgument(registers, 0,
-                             machine::Argument(registers, 0) & ~uint64_t{CLONE_UNTRACED});
-        TRY(ptracer::SetRegisters(task.pid, registers));
+        // Its child would escape.
+        machine::SetArgument(task.made, 0,
+                             machine::Argument(task.made, 0) & ~uint64_t{CLONE_UNTRACED});
       }
-      return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+      if (task.made != task.entry) TRY(ptracer::SetRegisters(task.pid, task.made));
+      TRY(ptracer::Resume(task.pid, ResumeKind::kToSyscall));
+      if (verdict.settles) return AwaitSleep(task);
+      return task.may_block ? AwaitQuickReturn(task) : Status();
     case CallVerdict::Kind::kAnswer: {
       Registers registers = task.entry;
       machine::SuppressCall(registers);
@@ -254,13 +264,17 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
         return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
       }
       task.phase = Task::Phase::kUser;
-      return Continue(task.pid);
+      return RunUser(task);
     }
     case CallVerdict::Kind::kFinal:
       task.phase = Task::Phase::kExiting;
       return ptracer::Resume(task.pid, ResumeKind::kContinue);
     case CallVerdict::Kind::kHold:
       on_hold_[task.pid] = filter_data;
+      if (task.group->members > 1) {
+        TRY(sink_.OnCallEntered(task));
+        task.group->holder = nullptr;
+      }
       return {};
   }
   return {};
@@ -272,25 +286,44 @@ void Supervisor::Release() {
   for (auto [pid, data] : waiting) {
     Task* task = Find(pid);
     if (task == nullptr) continue;
+    if (task->group->members > 1) {
+      task->filter_data = data;
+      Wait(*task, Task::Wants::kDecide);
+      undispatched_.push_back(task->group);
+      continue;
+    }
     // A failure here is met again at the task's next stop.
     (void)Decide(*task, data);
   }
 }
 
+// Gives the program back the arguments that it passed, where the kernel was given others.
+void Supervisor::RestoreArguments(const Task& task, Registers& registers) const {
+  if (task.made == task.entry) return;
+  for (int i = 0; i < 6; ++i) {
+    uint64_t passed = machine::Argument(task.entry, i);
+    bool is_result = HostArch().args[static_cast<size_t>(i)] == HostArch().result;
+    if (passed != machine::Argument(task.made, i) && !is_result)
+      machine::SetArgument(registers, i, passed);
+  }
+}
+
 Status Supervisor::HandleCallExit(Task& task) {
-  Registers registers;
-  TRY(ptracer::GetRegisters(task.pid, registers));
-  if (machine::IsRestart(machine::ResultOf(registers))) {
+  Registers found;
+  TRY(ptracer::GetRegisters(task.pid, found));
+  if (machine::IsRestart(machine::ResultOf(found))) {
     task.phase = Task::Phase::kInterrupted;
-    task.last = registers;
-    TRY(sink_.OnCallInterrupted(task, registers));
+    task.last = found;
+    TRY(sink_.OnCallInterrupted(task, found));
     return Continue(task.pid);
   }
   task.phase = Task::Phase::kUser;
-  if (IsUntracedClone(task)) TRY(RestoreArgument(task, task.pid, registers));
+  Registers registers = found;
+  RestoreArguments(task, registers);
   TRY(sink_.OnCallExit(task, registers));
+  if (registers != found) TRY(ptracer::SetRegisters(task.pid, registers));
   task.last = registers;
-  return Continue(task.pid);
+  return RunUser(task, task.sys == Sys::sched_yield);
 }
 
 Status Supervisor::HandleExecDone(Task& task) {
@@ -299,6 +332,8 @@ Status Supervisor::HandleExecDone(Task& task) {
   TaskMemory memory = TRY(TaskMemory::Open(task.pid));
   task.process = std::make_shared<Process>(std::move(memory));
   task.process->owner = task.pid;
+  LeaveGroup(task);
+  JoinGroup(task, std::make_shared<ShareGroup>());
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
   std::vector<Mapping> mappings = TRY(ReadMappings(task.pid));
@@ -361,7 +396,8 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
                                                : std::make_shared<SignalActions>(*parent.signals);
   if ((flags & CLONE_CLEAR_SIGHAND) != 0) child.signals->ResetHandlers();
   child.phase = Task::Phase::kUser;
-  child.is_thread = (flags & CLONE_THREAD) != 0;
+  if ((flags & CLONE_THREAD) != 0) child.leader = parent.leader;
+  JoinGroup(child, kind == NewTaskKind::kFork ? std::make_shared<ShareGroup>() : parent.group);
   if (first_stop.gone()) {
     // Killed before it ran.
     child.process = parent.process;
@@ -369,7 +405,9 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
     return HandleGone(child, first_stop);
   }
   TRY(ptracer::GetRegisters(pid, child.last));
-  if (IsUntracedClone(parent)) TRY(RestoreArgument(parent, pid, child.last));
+  Registers found = child.last;
+  RestoreArguments(parent, child.last);
+  if (child.last != found) TRY(ptracer::SetRegisters(pid, child.last));
   if (kind == NewTaskKind::kFork) {
     TaskMemory memory = TRY(TaskMemory::Open(pid));
     child.process = std::make_shared<Process>(std::move(memory));
@@ -378,19 +416,81 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
     child.process = parent.process;
   }
   TRY(sink_.OnNewTask(parent, child, kind));
+  // The parent of a vfork sleeps until the child has gone on to a program of its own.
+  parent.may_block = kind == NewTaskKind::kVfork;
   TRY(GoOn(parent));
   if (first_stop.kind() == StopKind::kGroupStop) return ptracer::Resume(pid, ResumeKind::kListen);
-  return Continue(pid);
+  if (kind == NewTaskKind::kFork) return Continue(pid);
+  Wait(child, Task::Wants::kRun);
+  return {};
+}
+
+Status Supervisor::HandleExecStop(Task& task) {
+  // A thread that execs takes the place of its leader, under whose pid the stop is reported;
+  // nothing else is (ptrace(2)).
+  auto former = static_cast<pid_t>(TRY(ptracer::EventMessage(task.pid)));
+  if (Task* caller = Find(former); caller != nullptr && caller != &task) {
+    task.process = caller->process;
+    task.signals = caller->signals;
+    task.signal_mask = caller->signal_mask;
+    task.entry = caller->entry;
+    task.made = caller->made;
+    task.sys = caller->sys;
+    task.is_zombie = false;
+    TRY(sink_.OnGone(*caller, WaitStatus()));
+    Forget(*caller);
+  }
+  task.phase = Task::Phase::kExec;
+  return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
+}
+
+bool Supervisor::EndsFirst(const Task& task) const {
+  if (first_ == nullptr || task.leader != first_->pid || first_exit_seen_) return false;
+  return std::all_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    const Task& other = *entry.second;
+    return &other == &task || other.leader != task.leader || other.is_zombie;
+  });
+}
+
+Status Supervisor::HandleExiting(Task& task) {
+  task.phase = Task::Phase::kExiting;
+  // Its memory is looked at through a task that has it.
+  TaskMemory& memory = task.process->memory;
+  for (auto& [pid, other] : tasks_) {
+    if (memory.pid() != task.pid) break;
+    if (other->process == task.process && other->phase != Task::Phase::kExiting)
+      memory.set_pid(pid);
+  }
+  TRY(sink_.OnExiting(task));
+  if (EndsFirst(task)) {
+    first_held_ = &task;
+    return {};
+  }
+  TRY(ptracer::Resume(task.pid, ResumeKind::kContinue));
+  // It keeps its turn until it is gone. But a leader is gone only when its threads are.
+  bool has_threads = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    return entry.second.get() != &task && entry.second->leader == task.pid;
+  });
+  if (task.is_thread() || !has_threads) return {};
+  return AwaitZombie(task);
+}
+
+void Supervisor::Forget(Task& task) {
+  if (!task.held.empty()) --held_tasks_;
+  on_hold_.erase(task.pid);
+  LeaveGroup(task);
+  if (&task == first_held_) first_held_ = nullptr;
+  if (&task == first_) {
+    first_ = nullptr;
+    first_is_zombie_ = false;
+  }
+  tasks_.erase(task.pid);
 }
 
 Status Supervisor::HandleGone(Task& task, WaitStatus status) {
-  if (!task.held.empty()) --held_tasks_;
-  on_hold_.erase(task.pid);
-  bool starting = task.phase == Task::Phase::kStarting;
   Status told;
-  if (!starting) told = sink_.OnGone(task, status);
-  if (&task == first_) first_ = nullptr;
-  tasks_.erase(task.pid);
+  if (task.phase != Task::Phase::kStarting) told = sink_.OnGone(task, status);
+  Forget(task);
   return told;
 }
 
@@ -472,7 +572,7 @@ bool Supervisor::MakeFirstExit(int status) {
 void Supervisor::EndTree(int status, const std::function<void()>& before_exit) {
   for (auto& [pid, task] : tasks_) {
     // A thread goes with its process; a signal to it would end that with the signal's status.
-    if (task.get() != first_ && !task->is_thread) kill(pid, SIGKILL);
+    if (task.get() != first_ && !task->is_thread()) kill(pid, SIGKILL);
   }
   before_exit();
   if (first_is_zombie_) {

@@ -43,25 +43,26 @@ class Supervisor {
   // Takes charge of the first task, which has been seized and will exec.
   void AddFirst(pid_t pid);
 
-  // What happened to the first task while Run() ran.
+  // What happened to the first process while Run() ran.
   enum class RunEnd : uint8_t {
-    kFirstExiting,  // the first task is about to exit (it is held at PTRACE_EVENT_EXIT); call Run
-                    // again after letting it go
+    kFirstExiting,  // the first process is about to end (the last of its tasks is held at
+                    // PTRACE_EVENT_EXIT); call Run again after letting it go
     kAllGone,
   };
-  // Runs the tree until the first task is at its end, or all are gone. An error is a failure of
+  // Runs the tree until the first process is at its end, or all are gone. An error is a failure of
   // ours: end the tree.
   Result<RunEnd> Run();
 
-  // Lets the first task die, reaped by Run() like any other.
+  // Lets the first process die, reaped by Run() like any other.
   Status LetFirstGo();
-  // Lets the first task die; waits for its end without reaping it, so that its parent doesn't learn
-  // of it yet. The status is passed to the sink. Run() then leaves it alone.
+  // Lets the first process die; waits for its end without reaping it, so that its parent doesn't
+  // learn of it yet. The status is passed to the sink. Run() then leaves it alone.
   Result<WaitStatus> FinishFirst();
   // Reaps the first task: its parent learns of its end now.
   void ReapFirst();
   bool HasFirst() const { return first_ != nullptr; }
-  size_t task_count() const { return tasks_.size(); }
+  // Whether tasks of other processes than the first live.
+  bool HasOthers() const;
 
   // Ends every task: others are killed; the first, if it still runs, exits with `status` by a call
   // of its own. Bounded. `before_exit` runs once the first is the only one left.
@@ -81,7 +82,35 @@ class Supervisor {
   bool cpuid_works() const { return cpuid_works_; }
 
  private:
+  // supervisor_turns.cc: whose turn it is in a share-group.
+  // A stop has come: handled now, or once its task has the turn.
+  Status Arrive(Task& task, WaitStatus status);
+  Result<bool> NeedsTurn(Task& task, WaitStatus status);
+  // Gives the turn to whoever waits for it, if it is free.
+  Status Dispatch(ShareGroup& group);
+  Status TakeTurn(Task& task);
+  // At the end of an event: lets the task go on in the program's code, or wait for its next turn.
+  Status RunUser(Task& task, bool yield = false);
+  // A call that may block has been let go: if others wait for the turn, sees whether it returns at
+  // once.
+  Status AwaitQuickReturn(Task& task);
+  // Waits until the call has returned or sleeps.
+  Status AwaitSleep(Task& task);
+  // Waits until a leader whose threads live on has ended.
+  Status AwaitZombie(Task& task);
+  void Wait(Task& task, Task::Wants wants);
+  void JoinGroup(Task& task, const std::shared_ptr<ShareGroup>& group);
+  void LeaveGroup(Task& task);
+  // Now and then: a turn that lasts too long.
+  Status CheckTurns();
+  void SetTicking();
+
   Status Handle(Task& task, WaitStatus status);
+  Status HandleExiting(Task& task);
+  Status HandleExecStop(Task& task);
+  bool EndsFirst(const Task& task) const;
+  void RestoreArguments(const Task& task, Registers& registers) const;
+  void Forget(Task& task);
   // At a syscall stop: `at_filter` tells which of the two kinds of entry it is.
   Status HandleCallEntry(Task& task, bool at_filter);
   // Lets a task go on in the program's code, to its next call.
@@ -117,11 +146,15 @@ class Supervisor {
   std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, WaitStatus> early_stops_;  // of tasks whose making hasn't been seen yet
   std::map<pid_t, uint16_t> on_hold_;                  // held at a call's entry: the filter's data
-  Task* first_ = nullptr;
+  std::vector<std::shared_ptr<ShareGroup>> undispatched_;  // have a task that was on hold
+  Task* first_ = nullptr;                                  // the leader of the first process
+  Task* first_held_ = nullptr;                             // the task of it that is held at its end
   bool first_exit_seen_ = false;
   bool first_is_zombie_ = false;
   uint32_t next_id_ = 0;
-  int held_tasks_ = 0;       // tasks with held signals: the wait is bounded then
+  int held_tasks_ = 0;    // tasks with held signals: the wait is bounded then
+  bool crowded_ = false;  // someone waits for the turn of a task that runs: likewise
+  bool ticking_ = false;
   bool cpuid_works_ = true;  // until the CPU refuses
   bool own_cpuid_trapped_ = false;
 };

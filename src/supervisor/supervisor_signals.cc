@@ -5,8 +5,6 @@
 // event left, or at the entry of the next call. A replay finds both points without counting
 // instructions. A signal that finds its task in the middle of computing is taken from the kernel
 // and held until then; to deliver it, it is sent again, and its siginfo put back when it arrives.
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,13 +18,6 @@
 
 namespace retake {
 namespace {
-
-// Makes a blocking wait return now and then, so that held signals' bound is kept.
-void SetTicking(bool on) {
-  itimerval timer{};
-  if (on) timer.it_interval = timer.it_value = {0, 50'000};
-  setitimer(ITIMER_REAL, &timer, nullptr);
-}
 
 // Raised by the task's own instruction, not sent by anyone: kernel codes are positive (siginfo's
 // SI_USER is 0), and SI_KERNEL is for faults too.
@@ -68,7 +59,8 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
       task.held.erase(original);
       if (task.held.empty()) {
         task.requeued = false;
-        if (--held_tasks_ == 0) SetTicking(false);
+        --held_tasks_;
+        SetTicking();
       }
     }
   }
@@ -90,7 +82,8 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
   if (task.held.empty()) {
     task.held_since = MonotonicMilliseconds();
     task.requeued = false;
-    if (held_tasks_++ == 0) SetTicking(true);
+    ++held_tasks_;
+    SetTicking();
   }
   task.held.push_back(info);
   return GoOn(task);
@@ -114,7 +107,7 @@ Status Supervisor::CheckHeldSignals() {
 
 void Supervisor::Requeue(Task& task) {
   task.requeued = true;
-  for (const siginfo_t& held : task.held) Tgkill(task.pid, task.pid, held.si_signo);
+  for (const siginfo_t& held : task.held) Tgkill(task.leader, task.pid, held.si_signo);
 }
 
 Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
@@ -123,7 +116,9 @@ Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
     // A handler runs before the call is made again (or gives EINTR): the call ends here, as an
     // event.
     Registers exit = before;
+    RestoreArguments(task, exit);
     TRY(sink_.OnCallExit(task, exit));
+    if (exit != before) TRY(ptracer::SetRegisters(task.pid, exit));
     task.phase = Task::Phase::kUser;
   }
   SignalAction& action = (*task.signals)[signal];
@@ -140,7 +135,7 @@ Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
       task.signal_mask = TRY(ptracer::GetSigmask(task.pid));
       TRY(sink_.OnSignal(task, SignalArrival{signal, synchronous, before, after}));
       task.last = after;
-      return Continue(task.pid);
+      return RunUser(task);
     }
   }
   if (status.kind() == StopKind::kSignal && status.signal() == SIGSEGV) {
@@ -192,7 +187,7 @@ Status Supervisor::HandleTrap(Task& task, const Registers& before, const Trapped
   TRY(sink_.OnTrap(task, insn.kind, before, after));
   task.last = after;
   if (!task.held.empty() && !task.requeued) Requeue(task);
-  return Continue(task.pid);
+  return RunUser(task);
 }
 
 Status Supervisor::UndoForcedSignal(Task& task, int signal, const Registers& registers) {

@@ -7,11 +7,13 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
 #include "arch/arch.h"
 #include "tracee/memory.h"
+#include "tracee/wait_status.h"
 
 namespace retake {
 
@@ -47,7 +49,26 @@ struct Process {
   pid_t owner = 0;  // the task that made it, whose pid `memory` goes by
 };
 
+struct Task;
+
+// Processes that share writable memory, and the order in which their tasks run: user code of one of
+// them at a time. A task needs the turn to run the program's code, and for a stop that becomes an
+// event; in a call that may block it gives it up as soon as another one wants it.
+struct ShareGroup {
+  int members = 0;            // living tasks
+  Task* holder = nullptr;     // whose turn it is
+  int64_t turn_began = 0;     // ms, CLOCK_MONOTONIC
+  std::deque<Task*> waiting;  // for the turn, in order; each says what for in Task::wants
+};
+
 struct Task {
+  // What a task does once it has the turn.
+  enum class Wants : uint8_t {
+    kNothing,  // it doesn't wait for one
+    kRun,      // go on in the program's code
+    kStop,     // have its stop handled
+    kDecide,   // have its call decided about, at whose entry it was held
+  };
   // Where the task is, as far as its next stop needs to know.
   enum class Phase : uint8_t {
     kStarting,     // retake's own code before the first exec
@@ -59,14 +80,23 @@ struct Task {
     kExiting,      // past its last call
   };
 
+  bool is_thread() const { return pid != leader; }
+
   pid_t pid = 0;
-  uint32_t id = 0;         // its number for ever; pids come back
-  bool is_thread = false;  // of a process whose leader is another task
+  pid_t leader = 0;  // of its thread group
+  uint32_t id = 0;   // its number for ever; pids come back
   Phase phase = Phase::kUser;
-  Sys sys = Sys::kNone;  // of the present call
-  Registers entry;       // at the entry of the present call
-  Registers last;        // what it went on with after its last event
+  bool is_zombie = false;  // a leader that has ended before its threads
+  bool may_block = false;  // its present call gives up the turn
+  Sys sys = Sys::kNone;    // of the present call
+  Registers entry;         // at the entry of the present call
+  Registers made;          // as the kernel was given it, if that differs: other arguments
+  Registers last;          // what it went on with after its last event
   std::shared_ptr<Process> process;
+  std::shared_ptr<ShareGroup> group;
+  Wants wants = Wants::kNothing;
+  WaitStatus stop;           // Wants::kStop
+  uint16_t filter_data = 0;  // Wants::kDecide
   std::shared_ptr<SignalActions> signals;
   uint64_t signal_mask = 0;     // as of its last event
   std::vector<siginfo_t> held;  // asynchronous signals that found it computing

@@ -16,7 +16,7 @@ constexpr SubRow kFcntlRows[] = {
     Request(4, "F_SETFL", Flags("arg", Set::kOpen)),
     Request(5, "F_GETLK", InOut("arg", Type::kFlock)),
     Request(6, "F_SETLK", In("arg", Type::kFlock)),
-    Request(7, "F_SETLKW", In("arg", Type::kFlock)),
+    Request(7, "F_SETLKW", In("arg", Type::kFlock)).Blocks(),
     Request(8, "F_SETOWN", Int("arg")),
     Request(9, "F_GETOWN"),
     Request(10, "F_SETSIG", Signal("arg")),
@@ -26,11 +26,11 @@ constexpr SubRow kFcntlRows[] = {
     Request(17, "F_GETOWNER_UIDS", Out("arg", Type::kOpaque, Bytes(8))),
     Request(36, "F_OFD_GETLK", InOut("arg", Type::kFlock)),
     Request(37, "F_OFD_SETLK", In("arg", Type::kFlock)),
-    Request(38, "F_OFD_SETLKW", In("arg", Type::kFlock)),
+    Request(38, "F_OFD_SETLKW", In("arg", Type::kFlock)).Blocks(),
     Request(1024, "F_SETLEASE", Enum("arg", Set::kLease)),
     Request(1025, "F_GETLEASE"),
     Request(1026, "F_NOTIFY", Flags("arg", Set::kNotify)),
-    Request(1027, "F_DUPFD_QUERY", Fd("arg")),
+    Request(1027, "F_DUPFD_QUERY", FdArg("arg")),
     Request(1028, "F_CREATED_QUERY"),
     Request(1029, "F_CANCELLK", In("arg", Type::kFlock)),
     Request(1030, "F_DUPFD_CLOEXEC", Int("arg")).Opens(),
@@ -159,25 +159,27 @@ constexpr Arg kUaddr2 = Address("uaddr2");
 constexpr Arg kTimeout = In("timeout", Type::kTimespec);
 
 constexpr SubRow kFutexRows[] = {
-    Request(0, "FUTEX_WAIT", kUaddr, kOp, Uint("val"), kTimeout),
+    Request(0, "FUTEX_WAIT", kUaddr, kOp, Uint("val"), kTimeout).Blocks(),
     Request(1, "FUTEX_WAKE", kUaddr, kOp, Uint("val")),
     Request(2, "FUTEX_FD", kUaddr, kOp, Uint("val")),
     Request(3, "FUTEX_REQUEUE", kUaddr, kOp, Uint("val"), Uint("val2"), kUaddr2),
     Request(4, "FUTEX_CMP_REQUEUE", kUaddr, kOp, Uint("val"), Uint("val2"), kUaddr2, Uint("val3")),
     Request(5, "FUTEX_WAKE_OP", kUaddr, kOp, Uint("val"), Uint("val2"),
             InOut("uaddr2", Type::kUintWord).Always(), Hex("val3")),
-    Request(6, "FUTEX_LOCK_PI", kLockWord, kOp, Hidden("val"), kTimeout),
+    Request(6, "FUTEX_LOCK_PI", kLockWord, kOp, Hidden("val"), kTimeout).Blocks(),
     Request(7, "FUTEX_UNLOCK_PI", kLockWord, kOp),
     Request(8, "FUTEX_TRYLOCK_PI", kLockWord, kOp),
     Request(9, "FUTEX_WAIT_BITSET", kUaddr, kOp, Uint("val"), kTimeout, Hidden("uaddr2"),
-            Enum("val3", Set::kFutexBitset)),
+            Enum("val3", Set::kFutexBitset))
+        .Blocks(),
     Request(10, "FUTEX_WAKE_BITSET", kUaddr, kOp, Uint("val"), Hidden("timeout"), Hidden("uaddr2"),
             Enum("val3", Set::kFutexBitset)),
     Request(11, "FUTEX_WAIT_REQUEUE_PI", kUaddr, kOp, Uint("val"), kTimeout,
-            InOut("uaddr2", Type::kUintWord).Always()),
+            InOut("uaddr2", Type::kUintWord).Always())
+        .Blocks(),
     Request(12, "FUTEX_CMP_REQUEUE_PI", kUaddr, kOp, Uint("val"), Uint("val2"),
             InOut("uaddr2", Type::kUintWord).Always(), Uint("val3")),
-    Request(13, "FUTEX_LOCK_PI2", kLockWord, kOp, Hidden("val"), kTimeout),
+    Request(13, "FUTEX_LOCK_PI2", kLockWord, kOp, Hidden("val"), kTimeout).Blocks(),
 };
 
 // struct shmid64_ds, shminfo64, shm_info.

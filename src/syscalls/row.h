@@ -429,7 +429,7 @@ constexpr Arg Hex(std::string_view name) { return Plain(name, Type::kHex); }
 constexpr Arg Address(std::string_view name) { return Plain(name, Type::kAddress); }
 constexpr Arg Mode(std::string_view name) { return Plain(name, Type::kMode); }
 constexpr Arg Signal(std::string_view name) { return Plain(name, Type::kSignal); }
-constexpr Arg Fd(std::string_view name) { return Plain(name, Type::kFd); }
+constexpr Arg FdArg(std::string_view name) { return Plain(name, Type::kFd); }
 constexpr Arg DirFd(std::string_view name = "dirfd") { return Plain(name, Type::kDirFd); }
 constexpr Arg Hidden(std::string_view name) { return Plain(name, Type::kHidden); }
 constexpr Arg Selector(std::string_view name) { return Plain(name, Type::kSelector); }
@@ -468,12 +468,18 @@ struct SubRow {
   uint32_t mask = 0xffffffff;  // bits of the request number that `value` is compared in
   MapEffect map = MapEffect::kNone;
   FdEffect fd = FdEffect::kNone;
-  bool unknown = false;  // its outputs aren't known
+  bool unknown = false;    // its outputs aren't known
+  bool may_block = false;  // where the row may
   ResultType result = ResultType::kNumber;
 
   constexpr SubRow Executed() const {
     SubRow row = *this;
     row.map = MapEffect::kExecuted;
+    return row;
+  }
+  constexpr SubRow Blocks() const {
+    SubRow row = *this;
+    row.may_block = true;
     return row;
   }
   constexpr SubRow Opens() const {

@@ -38,14 +38,14 @@ inline constexpr Row kIpcRows[] = {
             In("attr", Type::kMqAttr))
         .Opens(),
     MakeRow(Sys::mq_unlink, Str("name")),
-    MakeRow(Sys::mq_timedsend, Fd("mqdes"), In("msg_ptr", Type::kBuffer, ByArg(2)),
+    MakeRow(Sys::mq_timedsend, FdArg("mqdes"), In("msg_ptr", Type::kBuffer, ByArg(2)),
             Ulong("msg_len"), Uint("msg_prio"), In("abs_timeout", Type::kTimespec))
         .Blocks(),
-    MakeRow(Sys::mq_timedreceive, Fd("mqdes"), Out("msg_ptr", Type::kBuffer, ByResult(2)),
+    MakeRow(Sys::mq_timedreceive, FdArg("mqdes"), Out("msg_ptr", Type::kBuffer, ByResult(2)),
             Ulong("msg_len"), Out("msg_prio", Type::kUintWord), In("abs_timeout", Type::kTimespec))
         .Blocks(),
-    MakeRow(Sys::mq_notify, Fd("mqdes"), In("sevp", Type::kSigevent)),
-    MakeRow(Sys::mq_getsetattr, Fd("mqdes"), In("newattr", Type::kMqAttr),
+    MakeRow(Sys::mq_notify, FdArg("mqdes"), In("sevp", Type::kSigevent)),
+    MakeRow(Sys::mq_getsetattr, FdArg("mqdes"), In("newattr", Type::kMqAttr),
             Out("oldattr", Type::kMqAttr)),
     MakeRow(Sys::add_key, Str("type"), Str("description"), In("payload", Type::kBuffer, ByArg(3)),
             Ulong("plen"), Int("keyring")),

@@ -10,7 +10,7 @@ namespace retake {
 
 inline constexpr Row kMemoryRows[] = {
     MakeRow(Sys::mmap, Address("addr"), Ulong("length"), Flags("prot", Set::kProt),
-            Flags("flags", Set::kMap), Fd("fd"), Hex("offset"))
+            Flags("flags", Set::kMap), FdArg("fd"), Hex("offset"))
         .Maps(MapEffect::kMap)
         .Results(ResultType::kHex),
     MakeRow(Sys::munmap, Address("addr"), Ulong("length")).Maps(MapEffect::kUnmap),
@@ -27,7 +27,7 @@ inline constexpr Row kMemoryRows[] = {
     MakeRow(Sys::madvise, Address("addr"), Ulong("length"), Enum("advice", Set::kMadvise))
         .Maps(MapEffect::kAdvise)
         .Why("MADV_DONTNEED brings back file contents; MADV_FREE frees at the kernel's pleasure"),
-    MakeRow(Sys::process_madvise, Fd("pidfd"), In("iovec", Type::kIovecAddresses, ByArg(2, 16)),
+    MakeRow(Sys::process_madvise, FdArg("pidfd"), In("iovec", Type::kIovecAddresses, ByArg(2, 16)),
             Ulong("vlen"), Enum("advice", Set::kMadvise), Uint("flags"))
         .Deny(ENOSYS, "changes mappings by address list; allocators fall back to madvise"),
     MakeRow(Sys::remap_file_pages, Address("addr"), Ulong("size"), Flags("prot", Set::kProt),
@@ -61,7 +61,7 @@ inline constexpr Row kMemoryRows[] = {
         .Also(outputs::ProcessVmWritev)
         .Why("the bytes go into another process: an event of that one too. Written to the caller "
              "itself they are outputs"),
-    MakeRow(Sys::process_mrelease, Fd("pidfd"), Uint("flags")),
+    MakeRow(Sys::process_mrelease, FdArg("pidfd"), Uint("flags")),
     MakeRow(Sys::mbind, Address("addr"), Ulong("len"), Enum("mode", Set::kMempolicy),
             In("nodemask", Type::kOpaque, BitsOf(4)), Ulong("maxnode"), Hex("flags")),
     MakeRow(Sys::set_mempolicy, Enum("mode", Set::kMempolicy),

@@ -56,7 +56,7 @@ inline constexpr Row kProcessRows[] = {
     MakeRow(Sys::get_robust_list, Int("pid"), Out("head_ptr", Type::kPointerWord),
             Out("len_ptr", Type::kLongWord)),
     MakeRow(Sys::unshare, Flags("flags", Set::kUnshare)).Fds(FdEffect::kClosesMany),
-    MakeRow(Sys::setns, Fd("fd"), Flags("nstype", Set::kUnshare)),
+    MakeRow(Sys::setns, FdArg("fd"), Flags("nstype", Set::kUnshare)),
     MakeRow(Sys::ptrace, Hex("request"), Int("pid"), Address("addr"), Address("data"))
         .Deny(EPERM, "a task has one tracer, and that is retake"),
     MakeRow(Sys::personality, Flags("persona", Set::kPersonality)).Results(ResultType::kHex),
@@ -112,7 +112,7 @@ inline constexpr Row kProcessRows[] = {
         .Why("an unknown version is answered with the one the kernel prefers"),
     MakeRow(Sys::capset, In("hdrp", Type::kCapHeader), In("datap", Type::kCapData, Bytes(24))),
     MakeRow(Sys::pidfd_open, Int("pid"), Flags("flags", Set::kPidfdOpen)).Opens(),
-    MakeRow(Sys::pidfd_getfd, Fd("pidfd"), Fd("targetfd"), Uint("flags")).Opens(),
+    MakeRow(Sys::pidfd_getfd, FdArg("pidfd"), FdArg("targetfd"), Uint("flags")).Opens(),
     MakeRow(Sys::kcmp, Int("pid1"), Int("pid2"), Enum("type", Set::kKcmp), Hex("idx1"),
             Hex("idx2")),
     // Limits and use.
@@ -175,7 +175,7 @@ inline constexpr Row kProcessRows[] = {
     MakeRow(Sys::kill, Int("pid"), Signal("sig")),
     MakeRow(Sys::tkill, Int("tid"), Signal("sig")),
     MakeRow(Sys::tgkill, Int("tgid"), Int("tid"), Signal("sig")),
-    MakeRow(Sys::pidfd_send_signal, Fd("pidfd"), Signal("sig"), In("info", Type::kSiginfo),
+    MakeRow(Sys::pidfd_send_signal, FdArg("pidfd"), Signal("sig"), In("info", Type::kSiginfo),
             Flags("flags", Set::kPidfdSignal)),
     MakeRow(Sys::pause).Blocks(),
     // Futexes.

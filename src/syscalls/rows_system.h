@@ -22,10 +22,10 @@ inline constexpr Row kSystemRows[] = {
     MakeRow(Sys::reboot, Hex("magic"), Hex("magic2"), Enum("op", Set::kReboot), Address("arg")),
     MakeRow(Sys::kexec_load, Address("entry"), Ulong("nr_segments"), Address("segments"),
             Hex("flags")),
-    MakeRow(Sys::kexec_file_load, Fd("kernel_fd"), Fd("initrd_fd"), Ulong("cmdline_len"),
+    MakeRow(Sys::kexec_file_load, FdArg("kernel_fd"), FdArg("initrd_fd"), Ulong("cmdline_len"),
             Str("cmdline"), Hex("flags")),
     MakeRow(Sys::init_module, Address("module_image"), Ulong("len"), Str("param_values")),
-    MakeRow(Sys::finit_module, Fd("fd"), Str("param_values"), Flags("flags", Set::kModule)),
+    MakeRow(Sys::finit_module, FdArg("fd"), Str("param_values"), Flags("flags", Set::kModule)),
     MakeRow(Sys::delete_module, Str("name"), Flags("flags", Set::kOpen)),
     // Security.
     MakeRow(Sys::seccomp, Enum("operation", Set::kSeccomp), Hex("flags"), Address("args"))
@@ -35,9 +35,9 @@ inline constexpr Row kSystemRows[] = {
     MakeRow(Sys::landlock_create_ruleset, In("attr", Type::kOpaque, ByArg(1)), Ulong("size"),
             Flags("flags", Set::kLandlock))
         .Opens(),
-    MakeRow(Sys::landlock_add_rule, Fd("ruleset_fd"), Int("rule_type"),
+    MakeRow(Sys::landlock_add_rule, FdArg("ruleset_fd"), Int("rule_type"),
             In("rule_attr", Type::kOpaque, Bytes(16)), Uint("flags")),
-    MakeRow(Sys::landlock_restrict_self, Fd("ruleset_fd"), Uint("flags")),
+    MakeRow(Sys::landlock_restrict_self, FdArg("ruleset_fd"), Uint("flags")),
     MakeRow(Sys::lsm_get_self_attr, Uint("attr"), Out("ctx", Type::kOpaque, LengthAt(2, 64 * 1024)),
             InOut("size", Type::kUintWord).Always(), Uint("flags"))
         .Why("with too small a buffer (E2BIG) the size it needs is written"),
@@ -50,7 +50,7 @@ inline constexpr Row kSystemRows[] = {
     MakeRow(Sys::bpf, Int("cmd"), Address("attr"), Uint("size"))
         .Opens()
         .Deny(EPERM, "maps shared with the kernel are written at any time"),
-    MakeRow(Sys::perf_event_open, Address("attr"), Int("pid"), Int("cpu"), Fd("group_fd"),
+    MakeRow(Sys::perf_event_open, Address("attr"), Int("pid"), Int("cpu"), FdArg("group_fd"),
             Hex("flags"))
         .Opens()
         .Deny(ENOSYS, "its ring is written by the kernel at any time"),

@@ -2,6 +2,8 @@
 // two, doesn't compile.
 #include "syscalls/table.h"
 
+#include <algorithm>
+
 #include "syscalls/row.h"
 #include "syscalls/rows_file.h"
 #include "syscalls/rows_io.h"
@@ -63,6 +65,21 @@ TaskEffect TaskEffectOf(const Row& row) { return row.task; }
 WriteSource WriteSourceOf(const Row& row) { return row.write; }
 int WriteFdArgument(const Row& row) { return row.write_fd; }
 bool PreviewBeforeCall(const Row& row) { return row.preview_before; }
+
+bool MayBlock(const Row& row, const Call& call) {
+  if (row.sub == nullptr || !row.may_block) return row.may_block;
+  const SubRow* request = RequestOf(row, call);
+  return request == nullptr || request->may_block;
+}
+
+bool WritesFutexWord(const Call& call) {
+  if (call.sys != Sys::futex) return false;
+  const Row& row = RowOf(call.sys);
+  const SubRow* request = RequestOf(row, call);
+  if (request == nullptr || !request->may_block) return false;
+  return std::any_of(request->args.begin(), request->args.begin() + request->arg_count,
+                     [](const Arg& arg) { return arg.IsOutput(); });
+}
 
 MapEffect MapEffectOf(const Row& row, const Call& call) {
   if (row.sub == nullptr) return row.map;

@@ -98,6 +98,12 @@ TaskEffect TaskEffectOf(const Row& row);
 WriteSource WriteSourceOf(const Row& row);
 int WriteFdArgument(const Row& row);
 
+// Of this very call, where its operation decides (futex, fcntl).
+bool MayBlock(const Row& row, const Call& call);
+// True of the operations on priority-inheritance futexes that may sleep: they write their futex
+// word before, and it is another task's business at once.
+bool WritesFutexWord(const Call& call);
+
 // Of this very call, where the effect depends on a request number (fcntl, ioctl, prctl,
 // arch_prctl): exact, where the row alone is a guess.
 MapEffect MapEffectOf(const Row& row, const Call& call);

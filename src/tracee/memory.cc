@@ -79,6 +79,19 @@ Status TaskMemory::Write(uint64_t address, ByteSpan bytes) const {
   return ForceWrite(address, bytes);
 }
 
+Status TaskMemory::WriteAsTask(uint64_t address, ByteSpan bytes) const {
+  if (bytes.empty()) return {};
+  if (MayUse(Feature::kProcessVm)) {
+    iovec local{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+    iovec remote{reinterpret_cast<void*>(address), bytes.size()};
+    ssize_t put = process_vm_writev(pid_, &local, 1, &remote, 1, 0);
+    if (put == static_cast<ssize_t>(bytes.size())) return {};
+    if (put >= 0 || errno == EFAULT)
+      return Error(EFAULT, "the program's memory isn't writable there", pid_);
+  }
+  return ForceWrite(address, bytes);
+}
+
 Status TaskMemory::ForceWrite(uint64_t address, ByteSpan bytes) const {
   size_t done = 0;
   while (done < bytes.size()) {

@@ -33,6 +33,8 @@ class TaskMemory : public ReadableMemory {
 
   // Writes, where page protections allow it.
   Status Write(uint64_t address, ByteSpan bytes) const;
+  // Writes what the task itself could write, and nothing else (where the machine lets us know).
+  Status WriteAsTask(uint64_t address, ByteSpan bytes) const;
   // Writes whatever the protections say (text, read-only data). Some kernels refuse
   // (PROC_MEM_NO_FORCE).
   Status ForceWrite(uint64_t address, ByteSpan bytes) const;

@@ -1,0 +1,208 @@
+// The recorder's view of tasks: new ones, their ends, signals, trapped instructions.
+//
+// The kernel writes into a program's memory when a task ends, after its last stop: it clears the
+// thread id that pthread_join waits for (CLONE_CHILD_CLEARTID), and marks the robust futexes that
+// the task held (kernel/futex/core.c, exit_robust_list). What those words are is noted before, and
+// what has become of them is part of the event.
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "replay/recording.h"
+#include "supervisor/exec_setup.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+
+// --- Tasks ---------------------------------------------------------------------------------------
+
+void Recording::FollowTask(Task& task) {
+  switch (task.sys) {
+    case Sys::set_tid_address:
+      State(task).clear_tid = machine::Argument(task.entry, 0);
+      break;
+    case Sys::set_robust_list:
+      State(task).robust_list = machine::Argument(task.entry, 0);
+      break;
+    default:
+      break;
+  }
+}
+
+Status Recording::PrepareSharedMemory(Task& parent, Task& child, NewTaskKind kind) {
+  TaskState& from = State(parent);
+  Scratch& scratch = from.process->scratch;
+  bool needs_scratch = kind == NewTaskKind::kThread && !scratch.mapped;
+  if (!needs_scratch && from.cpuid_trapped) return {};
+  SignalsHeld guard = TRY(SignalsHeld::Hold(child.pid));
+  if (needs_scratch) {
+    RemoteCalls calls(child.pid, child.process->memory, child.last);
+    uint64_t got = TRY(calls.Call(
+        MakeCall(Sys::mmap, Scratch::kAddress, Scratch::kSize, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, ~uint64_t{0})));
+    if (got != Scratch::kAddress) {
+      return Error(CallFailed(got) ? static_cast<int>(-got) : EEXIST,
+                   fmt::format("can't map {} MiB at {:#x} for the buffers of threads that wait",
+                               Scratch::kSize >> 20, Scratch::kAddress),
+                   child.pid);
+    }
+    scratch.mapped = true;
+  }
+  if (!from.cpuid_trapped) {
+    // A replay has one kernel thread for both, in which it either traps or doesn't.
+    TRY(supervisor_->TrapCpuid(child, child.last));
+    State(child).cpuid_trapped = true;
+    from.must_trap_cpuid = true;
+    AddCpuidTrap();
+  }
+  return ptracer::SetRegisters(child.pid, child.last);
+}
+
+Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
+  // Reserve before taking references: State() may move the table.
+  State(child);
+  TaskState& from = State(parent);
+  TaskState& to = State(child);
+  uint64_t flags = CloneFlags(parent);
+  to.fds = (flags & CLONE_FILES) != 0 ? from.fds : std::make_shared<FdTable>(*from.fds);
+  to.cpuid_trapped = from.cpuid_trapped;
+  to.affinity = from.affinity;
+  if ((flags & CLONE_CHILD_CLEARTID) != 0) to.clear_tid = ChildTidAddress(parent);
+  if (kind == NewTaskKind::kFork) {
+    if (const FileMap* shared = from.process->maps.FindShared())
+      TRY(RefuseSharing(*shared, parent));
+    to.process = std::make_shared<ProcessState>(*from.process);
+    to.process->scratch.FreeAll();
+  } else {
+    to.process = from.process;
+    to.borrows_memory = kind == NewTaskKind::kVfork;
+  }
+
+  Begin(parent, EventKind::kTaskNew);
+  event_.before = parent.entry;
+  event_.after = child.last;
+  machine::ForgetSyscall(event_.after);
+  event_.new_task = child.id;
+  event_.pid = child.pid;
+  event_.sharing = kind == NewTaskKind::kThread  ? TaskSharing::kThread
+                   : kind == NewTaskKind::kVfork ? TaskSharing::kBorrowed
+                                                 : TaskSharing::kProcess;
+  if (kind != NewTaskKind::kFork) {
+    TRY(PrepareSharedMemory(parent, child, kind));
+    // Thread ids that the kernel has written for the parent, which the child can see.
+    std::vector<Range> outputs;
+    OutputRanges(RowOf(parent.sys), CallOf(parent, child.pid), outputs);
+    ReadInto(child, outputs, {});
+  }
+  // The thread id that the kernel writes into the child's memory before its first instruction.
+  if ((flags & CLONE_CHILD_SETTID) != 0) {
+    uint64_t address = ChildTidAddress(parent);
+    uint32_t tid = 0;
+    if (child.process->memory.ReadValue(address, &tid)) {
+      std::span<uint8_t> out = event_.AddWrite(address, sizeof tid);
+      memcpy(out.data(), &tid, sizeof tid);
+    }
+  }
+  trace_.Append(event_);
+  from.entered = true;
+  trace_.manifest().tasks = std::max<uint64_t>(trace_.manifest().tasks, child.id + 1);
+  return {};
+}
+
+// --- Ends ----------------------------------------------------------------------------------------
+
+void Recording::NoteLastWords(Task& task) {
+  TaskState& state = State(task);
+  const TaskMemory& memory = task.process->memory;
+  state.last_words.clear();
+  auto note = [&](uint64_t address) {
+    uint32_t value = 0;
+    if (memory.ReadValue(address, &value)) state.last_words.push_back({address, value});
+  };
+  if (state.clear_tid != 0) note(state.clear_tid);
+  // struct robust_list_head: the list, the offset of the futex word, an entry that was about to be
+  // added or removed. The lowest bit of a pointer says that its futex inherits priority.
+  uint64_t head[3] = {};
+  if (state.robust_list == 0 || !memory.Read(state.robust_list, head, sizeof head)) return;
+  auto word_of = [&](uint64_t entry) { return (entry & ~uint64_t{1}) + head[1]; };
+  if (head[2] != 0) note(word_of(head[2]));
+  uint64_t entry = head[0];
+  for (int i = 0; i < ROBUST_LIST_LIMIT && (entry & ~uint64_t{1}) != state.robust_list; ++i) {
+    note(word_of(entry));
+    if (!memory.ReadValue(entry & ~uint64_t{1}, &entry)) break;
+  }
+}
+
+void Recording::AddLastWords(Task& task) {
+  TaskState& state = State(task);
+  for (const LastWord& word : state.last_words) {
+    uint32_t now = 0;
+    if (!task.process->memory.ReadValue(word.address, &now) || now == word.value) continue;
+    std::span<uint8_t> out = event_.AddWrite(word.address, sizeof now);
+    memcpy(out.data(), &now, sizeof now);
+  }
+  state.last_words.clear();
+}
+
+Status Recording::OnExiting(Task& task) {
+  if (task.group->members > 1) NoteLastWords(task);
+  return {};
+}
+
+Status Recording::OnReleased(Task& task) {
+  Begin(task, EventKind::kMemoryChanged);
+  AddLastWords(task);
+  if (!event_.writes.empty()) Write(task);
+  return {};
+}
+
+Status Recording::OnGone(Task& task, WaitStatus status) {
+  TaskState& state = State(task);
+  Begin(task, EventKind::kTaskGone);
+  event_.wait_status = status.raw();
+  event_.pid = task.pid;
+  AddLastWords(task);
+  trace_.Append(event_);
+  if (state.redirection) state.redirection->Release(state.process->scratch);
+  if (task.id == 0) trace_.manifest().wait_status = status.raw();
+  state = TaskState{};
+  if (echo_writer_ == task.id) {
+    echo_writer_.reset();
+    supervisor_->Release();
+  }
+  return {};
+}
+
+// --- Signals and traps ---------------------------------------------------------------------------
+
+Status Recording::OnSignal(Task& task, const SignalArrival& arrival) {
+  Begin(task, arrival.synchronous ? EventKind::kFault : EventKind::kSignal);
+  event_.signal = arrival.signal;
+  event_.before = arrival.before;
+  event_.after = arrival.after;
+  machine::ForgetSyscall(event_.after);
+  TRY(ptracer::GetVector(task.pid, event_.vector_state));
+  // The frame lies between the new stack pointer and the old one, or at the top of an alternate
+  // stack.
+  uint64_t most = machine::MaxSignalFrame(event_.vector_state.size());
+  uint64_t sp = Sp(arrival.after);
+  uint64_t size = most;
+  if (Sp(arrival.before) > sp && Sp(arrival.before) - sp < most) size = Sp(arrival.before) - sp;
+  ReadInto(task, {{sp, size}}, {});
+  Write(task);
+  return {};
+}
+
+Status Recording::OnTrap(Task& task, TrapKind kind, const Registers& before,
+                         const Registers& after) {
+  Begin(task, kind == TrapKind::kCpuid ? EventKind::kCpuid : EventKind::kTimestamp);
+  event_.before = before;
+  event_.after = after;
+  Write(task);
+  return {};
+}
+
+}  // namespace retake

@@ -1,0 +1,251 @@
+// Turns: which task of a share-group runs. User code of tasks that share memory runs one at a time,
+// so that a replay, which knows no other order than that of events, gives each the memory that it
+// saw.
+//
+// The holder of the turn keeps it from event to event for a slice, unless it gives it up: in a call
+// that may block, by sched_yield, at its end. A task whose stop comes while another holds the turn
+// waits stopped. Groups of one task never wait for anything here.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "supervisor/supervisor.h"
+#include "syscalls/table.h"
+
+namespace retake {
+namespace {
+
+constexpr int64_t kSlice = 3;  // ms: how long a task that makes calls keeps the turn
+
+// A call that the table says doesn't block, and that after this time does.
+constexpr int64_t kCallBound = 100;  // ms
+
+// How often a call that may block is given a chance to return before another task has its turn. The
+// tracer and its tasks are on one CPU, so each time the task runs until it returns or sleeps, or
+// for a tick.
+constexpr int kQuickLooks = 2;
+
+constexpr int kEndBound = 10'000;  // ms: how long a task may take to sleep, or to end
+
+// The state letter of /proc/PID/stat (proc(5)); 0 if there is none.
+char StateOf(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/stat", pid);
+  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512];
+  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
+  if (got <= 0) return 0;
+  text[got] = 0;
+  // The name may hold anything but its end is the last parenthesis.
+  const char* name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : '\0';
+}
+
+void Nap() {
+  timespec nap{0, 20'000};
+  nanosleep(&nap, nullptr);
+}
+
+// Whether a holder gives up its turn as soon as another task wants it.
+bool IsSoft(const Task& task) {
+  return (task.phase == Task::Phase::kInCall && task.may_block) ||
+         task.phase == Task::Phase::kInterrupted;
+}
+
+}  // namespace
+
+void Supervisor::JoinGroup(Task& task, const std::shared_ptr<ShareGroup>& group) {
+  task.group = group;
+  if (group->members++ == 0) group->holder = &task;
+}
+
+void Supervisor::LeaveGroup(Task& task) {
+  if (task.group == nullptr) return;
+  ShareGroup& group = *task.group;
+  --group.members;
+  if (group.holder == &task) group.holder = nullptr;
+  auto waits = std::find(group.waiting.begin(), group.waiting.end(), &task);
+  if (waits != group.waiting.end()) group.waiting.erase(waits);
+  task.wants = Task::Wants::kNothing;
+  task.group = nullptr;
+}
+
+void Supervisor::Wait(Task& task, Task::Wants wants) {
+  if (task.wants == Task::Wants::kNothing) task.group->waiting.push_back(&task);
+  task.wants = wants;
+}
+
+Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
+  const ShareGroup& group = *task.group;
+  if (group.holder == &task || group.members == 1) return false;
+  bool in_call = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kInterrupted;
+  switch (status.kind()) {
+    case StopKind::kExited:
+    case StopKind::kKilled:
+    case StopKind::kExec:
+    case StopKind::kVforkDone:
+    case StopKind::kGroupStop:
+      return false;
+    case StopKind::kEventStop:
+      return !in_call;
+    case StopKind::kSyscall:
+    case StopKind::kSeccomp: {
+      // The kernel interrupts and restarts a call with nobody the wiser.
+      if (!in_call) return true;
+      Registers registers;
+      TRY(ptracer::GetRegisters(task.pid, registers));
+      if (task.phase == Task::Phase::kInterrupted)
+        return !machine::IsReentryOf(task.made, registers);
+      return !machine::IsRestart(machine::ResultOf(registers));
+    }
+    case StopKind::kSignal:
+      return task.signals->FateOf(status.signal()) == SignalFate::kHandled;
+    case StopKind::kExiting:
+      // A thread that execs ends all others first.
+      return group.holder == nullptr || MapEffectOf(RowOf(group.holder->sys)) != MapEffect::kExec;
+    case StopKind::kNewTask:
+      return true;
+  }
+  return true;
+}
+
+Status Supervisor::Arrive(Task& task, WaitStatus status) {
+  std::shared_ptr<ShareGroup> group = task.group;
+  Result<bool> waits = NeedsTurn(task, status);
+  Status handled;
+  if (!waits.ok()) {
+    handled = waits.TakeError();
+  } else if (*waits) {
+    task.stop = status;
+    Wait(task, Task::Wants::kStop);
+  } else {
+    handled = Handle(task, status);
+  }
+  // A task that was killed meanwhile is no failure: its end is reported by a later wait.
+  if (!handled.ok() && !IsGone(handled.error())) return handled;
+  return group->waiting.empty() ? Status() : Dispatch(*group);
+}
+
+Status Supervisor::Dispatch(ShareGroup& group) {
+  while (!group.waiting.empty()) {
+    if (group.holder != nullptr) {
+      if (!IsSoft(*group.holder)) {
+        if (!crowded_) {
+          crowded_ = true;
+          SetTicking();
+        }
+        return {};
+      }
+      TRY(sink_.OnCallEntered(*group.holder));
+      group.holder = nullptr;
+    }
+    Task& next = *group.waiting.front();
+    group.waiting.pop_front();
+    Status taken = TakeTurn(next);
+    if (!taken.ok() && !IsGone(taken.error())) return taken;
+  }
+  return {};
+}
+
+Status Supervisor::TakeTurn(Task& task) {
+  task.group->holder = &task;
+  task.group->turn_began = MonotonicMilliseconds();
+  switch (std::exchange(task.wants, Task::Wants::kNothing)) {
+    case Task::Wants::kRun:
+      return Continue(task.pid);
+    case Task::Wants::kStop:
+      return Handle(task, task.stop);
+    case Task::Wants::kDecide:
+      return Decide(task, task.filter_data);
+    case Task::Wants::kNothing:
+      break;
+  }
+  return {};
+}
+
+Status Supervisor::RunUser(Task& task, bool yield) {
+  ShareGroup& group = *task.group;
+  if (!group.waiting.empty() && (yield || MonotonicMilliseconds() - group.turn_began >= kSlice)) {
+    Wait(task, Task::Wants::kRun);
+    group.holder = nullptr;
+    return {};
+  }
+  return Continue(task.pid);
+}
+
+Status Supervisor::AwaitQuickReturn(Task& task) {
+  for (int look = 0; look < kQuickLooks && !task.group->waiting.empty(); ++look) {
+    sched_yield();
+    auto stop = TRY(ptracer::WaitOne(task.pid, 0));
+    if (stop) return Handle(task, *stop);
+  }
+  return {};
+}
+
+Status Supervisor::AwaitSleep(Task& task) {
+  int64_t deadline = MonotonicMilliseconds() + kEndBound;
+  while (MonotonicMilliseconds() < deadline) {
+    sched_yield();
+    auto stop = TRY(ptracer::WaitOne(task.pid, 0));
+    if (stop) return Handle(task, *stop);
+    if (StateOf(task.pid) == 'S') return {};
+  }
+  return Error(ETIMEDOUT, "a task neither sleeps in its call nor returns from it", task.pid);
+}
+
+Status Supervisor::AwaitZombie(Task& task) {
+  int64_t deadline = MonotonicMilliseconds() + kEndBound;
+  for (;;) {
+    char state = StateOf(task.pid);
+    if (state == 'Z' || state == 'X') break;
+    ShareGroup& group = *task.group;
+    // Its place may be taken by a thread that execs.
+    if (group.holder != &task) return {};
+    if (MonotonicMilliseconds() > deadline)
+      return Error(ETIMEDOUT, "a leader doesn't end after its last call", task.pid);
+    Nap();
+  }
+  task.is_zombie = true;
+  TRY(sink_.OnReleased(task));
+  if (task.group->holder == &task) task.group->holder = nullptr;
+  return {};
+}
+
+Status Supervisor::CheckTurns() {
+  int64_t now = MonotonicMilliseconds();
+  std::vector<std::shared_ptr<ShareGroup>> late;
+  bool crowded = false;
+  for (auto& [pid, task] : tasks_) {
+    ShareGroup& group = *task->group;
+    if (group.holder != task.get() || group.waiting.empty()) continue;
+    crowded = true;
+    if (task->phase == Task::Phase::kInCall && now - group.turn_began > kCallBound) {
+      // It blocks after all, perhaps waiting for one of those that wait for it.
+      task->may_block = true;
+      late.push_back(task->group);
+    }
+  }
+  for (const auto& group : late) TRY(Dispatch(*group));
+  if (crowded != crowded_) {
+    crowded_ = crowded;
+    SetTicking();
+  }
+  return {};
+}
+
+void Supervisor::SetTicking() {
+  bool wanted = held_tasks_ > 0 || crowded_;
+  if (wanted == ticking_) return;
+  ticking_ = wanted;
+  itimerval timer{};
+  if (wanted) timer.it_interval = timer.it_value = {0, 20'000};
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+}  // namespace retake
