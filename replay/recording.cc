@@ -227,6 +227,9 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
 
 bool Recording::MayBlockNow(Task& task, const Row& row) {
   if (!MayBlock(row, CallOf(task, 0))) return false;
+  // What a vfork waits for begins with an event of its own; an exec ends all that could wait.
+  if (TaskEffectOf(row) == TaskEffect::kCreates || MapEffectOf(row) == MapEffect::kExec)
+    return false;
   // Of the descriptors that are read or written, regular files don't make anyone wait.
   bool by_fd = row.arg_count > 0 && row.args[0].type == Type::kFd;
   if (!by_fd) return true;

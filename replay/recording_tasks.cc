@@ -41,12 +41,12 @@ Status Recording::PrepareSharedMemory(Task& parent, Task& child, NewTaskKind kin
   if (needs_scratch) {
     RemoteCalls calls(child.pid, child.process->memory, child.last);
     uint64_t got = TRY(calls.Call(
-        MakeCall(Sys::mmap, Scratch::kAddress, Scratch::kSize, PROT_READ | PROT_WRITE,
+        MakeCall(Sys::mmap, kScratchAddress, kScratchSize, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, ~uint64_t{0})));
-    if (got != Scratch::kAddress) {
+    if (got != kScratchAddress) {
       return Error(CallFailed(got) ? static_cast<int>(-got) : EEXIST,
                    fmt::format("can't map {} MiB at {:#x} for the buffers of threads that wait",
-                               Scratch::kSize >> 20, Scratch::kAddress),
+                               kScratchSize >> 20, kScratchAddress),
                    child.pid);
     }
     scratch.mapped = true;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "syscalls/row.h"
+
 namespace retake {
 namespace {
 
@@ -35,12 +37,12 @@ constexpr uint64_t kMostName = 128;    // sizeof(struct sockaddr_storage)
 
 uint64_t Scratch::Allocate(uint64_t size) {
   size = (size + kAlign - 1) & ~(kAlign - 1);
-  uint64_t at = kAddress;
+  uint64_t at = kScratchAddress;
   for (auto [start, length] : used_) {
     if (start - at >= size) break;
     at = start + length;
   }
-  if (size == 0 || kAddress + kSize - at < size) return 0;
+  if (size == 0 || kScratchAddress + kScratchSize - at < size) return 0;
   used_[at] = size;
   return at;
 }

@@ -14,7 +14,8 @@
 #include <vector>
 
 #include "replay/event.h"
-#include "syscalls/row.h"
+#include "stub/layout.h"
+#include "syscalls/table.h"
 #include "tracee/memory.h"
 
 namespace retake {
@@ -22,9 +23,6 @@ namespace retake {
 // The scratch area of a process: at a fixed place behind the stub, in no replay. Hands out pieces.
 class Scratch {
  public:
-  static constexpr uint64_t kAddress = 0x7100'0000;
-  static constexpr uint64_t kSize = 64 << 20;
-
   bool mapped = false;
 
   // Zero if there is no room.

@@ -21,6 +21,13 @@ inline constexpr uint64_t kStubDataAddress = kStubAddress + kStubCodeSize;
 inline constexpr uint64_t kStubDataSize = 0x1'0000;
 inline constexpr uint64_t kStubEnd = kStubDataAddress + kStubDataSize;
 
+// Behind it, mapped once a process has threads: buffers for their calls that block
+// (replay/redirection.h). Not there in a replay.
+inline constexpr uint64_t kScratchAddress = 0x7100'0000;
+inline constexpr uint64_t kScratchSize = 64 << 20;
+inline constexpr uint64_t kReservedEnd = 0x7800'0000;
+static_assert(kScratchAddress + kScratchSize <= kReservedEnd);
+
 // One syscall of a batch. The stub reads it, makes the call and writes the result back.
 struct BatchCall {
   uint64_t number;
@@ -42,11 +49,11 @@ inline constexpr uint64_t kStubScratchAddress = kStubDataAddress + 0x8000;
 inline constexpr uint64_t kStubScratchSize = 0x8000;
 static_assert(kBatchBytes <= 0x8000);
 
-// Whether [address, address + size) touches the stub. A MAP_FIXED there is refused. Both come from
-// a program: their sum may wrap around.
+// Whether [address, address + size) touches the stub or what is reserved behind it. A MAP_FIXED
+// there is refused. Both come from a program: their sum may wrap around.
 constexpr bool TouchesStub(uint64_t address, uint64_t size) {
   uint64_t before = address < kStubAddress ? kStubAddress - address : 0;
-  return address < kStubEnd && size > before;
+  return address < kReservedEnd && size > before;
 }
 
 }  // namespace retake

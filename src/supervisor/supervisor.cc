@@ -207,6 +207,7 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
   }
   task.entry = task.made = registers;
   task.may_block = false;
+  task.call_noticed = 0;
   task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
   if (!task.held.empty() && !task.requeued) {
     // A signal found it computing; this call is the first boundary since. The handler runs before
@@ -268,6 +269,7 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
     }
     case CallVerdict::Kind::kFinal:
       task.phase = Task::Phase::kExiting;
+      if (TaskEffectOf(RowOf(task.sys)) == TaskEffect::kExitsGroup) DropWaiting(task);
       return ptracer::Resume(task.pid, ResumeKind::kContinue);
     case CallVerdict::Kind::kHold:
       on_hold_[task.pid] = filter_data;

@@ -99,6 +99,10 @@ class Supervisor {
   // Waits until a leader whose threads live on has ended.
   Status AwaitZombie(Task& task);
   void Wait(Task& task, Task::Wants wants);
+  // The process is about to be ended by the kernel: what its other tasks waited for is moot.
+  void DropWaiting(const Task& ending);
+  // A leader that has ended, and whose threads live on.
+  Status HandleZombie(Task& task);
   void JoinGroup(Task& task, const std::shared_ptr<ShareGroup>& group);
   void LeaveGroup(Task& task);
   // Now and then: a turn that lasts too long.

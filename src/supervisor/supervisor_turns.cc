@@ -81,6 +81,17 @@ void Supervisor::Wait(Task& task, Task::Wants wants) {
   task.wants = wants;
 }
 
+void Supervisor::DropWaiting(const Task& ending) {
+  // Each reports its end by a stop of its own. To let it go from the stop that it waits with would
+  // let it go from that one, unseen.
+  auto dies = [&](const Task* task) { return task != &ending && task->leader == ending.leader; };
+  auto& waiting = ending.group->waiting;
+  for (Task* task : waiting) {
+    if (dies(task)) task->wants = Task::Wants::kNothing;
+  }
+  waiting.erase(std::remove_if(waiting.begin(), waiting.end(), dies), waiting.end());
+}
+
 Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
   const ShareGroup& group = *task.group;
   if (group.holder == &task || group.members == 1) return false;
@@ -156,7 +167,10 @@ Status Supervisor::Dispatch(ShareGroup& group) {
 Status Supervisor::TakeTurn(Task& task) {
   task.group->holder = &task;
   task.group->turn_began = MonotonicMilliseconds();
-  switch (std::exchange(task.wants, Task::Wants::kNothing)) {
+  Task::Wants wants = std::exchange(task.wants, Task::Wants::kNothing);
+  // It may have been killed since.
+  if (auto newer = TRY(ptracer::WaitOne(task.pid, 0))) return Handle(task, *newer);
+  switch (wants) {
     case Task::Wants::kRun:
       return Continue(task.pid);
     case Task::Wants::kStop:
@@ -211,6 +225,11 @@ Status Supervisor::AwaitZombie(Task& task) {
       return Error(ETIMEDOUT, "a leader doesn't end after its last call", task.pid);
     Nap();
   }
+  return HandleZombie(task);
+}
+
+Status Supervisor::HandleZombie(Task& task) {
+  task.phase = Task::Phase::kExiting;
   task.is_zombie = true;
   TRY(sink_.OnReleased(task));
   if (task.group->holder == &task) task.group->holder = nullptr;
@@ -225,7 +244,16 @@ Status Supervisor::CheckTurns() {
     ShareGroup& group = *task->group;
     if (group.holder != task.get() || group.waiting.empty()) continue;
     crowded = true;
-    if (task->phase == Task::Phase::kInCall && now - group.turn_began > kCallBound) {
+    if (!task->is_thread() && StateOf(pid) == 'Z') {
+      // Killed at the very moment at which it was let go from another stop.
+      TRY(HandleZombie(*task));
+      late.push_back(task->group);
+      continue;
+    }
+    if (task->phase != Task::Phase::kInCall) continue;
+    if (task->call_noticed == 0) {
+      task->call_noticed = now;
+    } else if (now - task->call_noticed > kCallBound) {
       // It blocks after all, perhaps waiting for one of those that wait for it.
       task->may_block = true;
       late.push_back(task->group);

@@ -86,12 +86,13 @@ struct Task {
   pid_t leader = 0;  // of its thread group
   uint32_t id = 0;   // its number for ever; pids come back
   Phase phase = Phase::kUser;
-  bool is_zombie = false;  // a leader that has ended before its threads
-  bool may_block = false;  // its present call gives up the turn
-  Sys sys = Sys::kNone;    // of the present call
-  Registers entry;         // at the entry of the present call
-  Registers made;          // as the kernel was given it, if that differs: other arguments
-  Registers last;          // what it went on with after its last event
+  bool is_zombie = false;    // a leader that has ended before its threads
+  bool may_block = false;    // its present call gives up the turn
+  int64_t call_noticed = 0;  // ms: when its present call was first seen to last, 0 if it wasn't
+  Sys sys = Sys::kNone;      // of the present call
+  Registers entry;           // at the entry of the present call
+  Registers made;            // as the kernel was given it, if that differs: other arguments
+  Registers last;            // what it went on with after its last event
   std::shared_ptr<Process> process;
   std::shared_ptr<ShareGroup> group;
   Wants wants = Wants::kNothing;
