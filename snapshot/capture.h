@@ -15,6 +15,7 @@
 #include "snapshot/image.h"
 #include "tracee/maps.h"
 #include "tracee/memory.h"
+#include "tracee/page_states.h"
 
 namespace retake {
 
@@ -33,11 +34,6 @@ Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Regist
 // Opens the file that a mapping of the process shows, if it can still be found under its name (or
 // is the executable): an invalid Fd where it can't. `status` is the file's.
 Fd OpenMappedFile(pid_t pid, const TaskMemory& memory, const Mapping& mapping, struct stat* status);
-
-// The pages of [start, end) that are the process's own: present or swapped, and not a file's. One
-// entry a page.
-enum class PageState : uint8_t { kAbsent, kFile, kOwn };
-Result<std::vector<PageState>> ReadPageStates(pid_t pid, uint64_t start, uint64_t end);
 
 }  // namespace retake
 

@@ -32,6 +32,23 @@ inline int64_t ResultOf(const ucontext_t& context) {
   __builtin_unreachable();
 }
 
+// What spin-waits are made of.
+inline void Pause() { asm volatile("yield"); }
+// Stores zeros to a block whose size only the CPU knows (64 bytes and more). `block` is aligned to
+// 128.
+inline void WriteUnknownExtent(void* block) { asm volatile("dc zva, %0" ::"r"(block) : "memory"); }
+inline void StoreFlags() {
+  uint64_t flags;
+  asm volatile("mrs %0, nzcv\n\tstr %0, [sp, #-16]!\n\tadd sp, sp, #16" : "=r"(flags)::"memory");
+}
+// Adds one; the register that sees the value is cleared.
+inline void IncrementMemory(volatile uint64_t* word) {
+  uint64_t value;
+  asm volatile("ldr %0, %1\n\tadd %0, %0, #1\n\tstr %0, %1\n\tmov %0, #0"
+               : "=&r"(value), "+m"(*word));
+}
+inline void KeepInVectorRegister(double& value) { asm volatile("" : "+w"(value)); }
+
 }  // namespace retake
 
 #endif  // RETAKE_TESTS_UNIT_ARCH_AARCH64_ARCH_CODE_H_

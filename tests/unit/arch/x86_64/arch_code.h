@@ -25,6 +25,17 @@ inline int64_t ResultOf(const ucontext_t& context) { return context.uc_mcontext.
   __builtin_unreachable();
 }
 
+// What spin-waits are made of.
+inline void Pause() { asm volatile("pause"); }
+// Stores 512 bytes, some of which no operand tells. `block` is aligned to 16.
+inline void WriteUnknownExtent(void* block) {
+  asm volatile("fxsave %0" : "=m"(*static_cast<uint8_t(*)[512]>(block)));
+}
+inline void StoreFlags() { asm volatile("pushf\n\tadd $8, %%rsp" ::: "cc", "memory"); }
+// Adds one in one instruction: no register sees the value.
+inline void IncrementMemory(volatile uint64_t* word) { asm volatile("lock incq %0" : "+m"(*word)); }
+inline void KeepInVectorRegister(double& value) { asm volatile("" : "+x"(value)); }
+
 }  // namespace retake
 
 #endif  // RETAKE_TESTS_UNIT_ARCH_X86_64_ARCH_CODE_H_

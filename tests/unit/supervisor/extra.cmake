@@ -1,0 +1,10 @@
+# Loops that spin or compute, as two optimisation levels make them: what they look like is the compiler's choice.
+foreach(level O0 O2)
+  add_library(spins_${level} OBJECT ${CMAKE_CURRENT_LIST_DIR}/spins.cc)
+  target_compile_options(spins_${level} PRIVATE -${level} -U_FORTIFY_SOURCE)
+  target_compile_definitions(spins_${level} PRIVATE RETAKE_SPINS=${level})
+  target_include_directories(spins_${level} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/arch/${RETAKE_ARCH})
+  target_link_libraries(spins_${level} PRIVATE retake_options)
+  target_link_libraries(unit_supervisor PRIVATE spins_${level})
+endforeach()
+target_compile_definitions(spins_O0 PRIVATE RETAKE_SPINS_DEFINE)
