@@ -54,9 +54,15 @@ void FileMaps::Remap(uint64_t from, uint64_t from_size, uint64_t to, uint64_t to
   for (const FileMap& piece : moved) Map(piece);
 }
 
-const FileMap* FileMaps::FindShared() const {
-  auto found =
-      std::find_if(maps_.begin(), maps_.end(), [](const FileMap& map) { return map.shared; });
+bool FileMaps::HasWritableShared() const {
+  return std::any_of(maps_.begin(), maps_.end(),
+                     [](const FileMap& map) { return map.shared && map.writable; });
+}
+
+const FileMap* FileMaps::Find(uint64_t address) const {
+  auto found = std::find_if(maps_.begin(), maps_.end(), [&](const FileMap& map) {
+    return address >= map.address && address < map.end();
+  });
   return found == maps_.end() ? nullptr : &*found;
 }
 

@@ -15,8 +15,9 @@ struct FileMap {
   uint64_t size = 0;
   uint64_t offset = 0;  // into the file
   FileId file;
-  bool shared = false;  // MAP_SHARED, and may be written
-  uint32_t object = 0;  // of the trace
+  bool shared = false;    // MAP_SHARED
+  bool writable = false;  // ... and may be written through this map
+  uint32_t object = 0;    // of the trace
 
   uint64_t end() const { return address + size; }
 };
@@ -32,8 +33,9 @@ class FileMaps {
   void Remap(uint64_t from, uint64_t from_size, uint64_t to, uint64_t to_size);
 
   const std::vector<FileMap>& all() const { return maps_; }
-  // The first map that is shared and may be written, or null.
-  const FileMap* FindShared() const;
+  bool HasWritableShared() const;
+  // The map that shows an address, or null.
+  const FileMap* Find(uint64_t address) const;
 
  private:
   std::vector<FileMap> maps_;

@@ -103,6 +103,7 @@ Result<uint32_t> Recording::KeepFile(int fd, const struct stat& status, const st
 Status Recording::OnExec(Task& task, const Registers& registers,
                          const std::vector<Mapping>& mappings) {
   TaskState& state = State(task);
+  state.task = &task;
   state.process = std::make_shared<ProcessState>();
   state.fds = std::make_shared<FdTable>();
   state.borrows_memory = false;
@@ -120,6 +121,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
                              mapping.size,
                              mapping.offset,
                              {of->device, of->inode},
+                             false,
                              false,
                              mapping.object});
   }
@@ -176,6 +178,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     return Answer(task, -DenyErrno(row));
   }
   if (auto answer = TRY(AnswerBySelf(task, row))) return Answer(task, *answer);
+  if (TRY(ShareBeforeCall(task, row))) return CallVerdict{CallVerdict::Kind::kRetry};
   if (WriteSourceOf(row) != WriteSource::kNone) {
     if (auto answer = TRY(PrepareWrite(task, row))) return Answer(task, *answer);
     if (state.writes_echo) {
@@ -214,16 +217,37 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     state.copies = TRY(PageCopies::Take(task.pid, task.process->memory));
   }
   CallVerdict verdict;
-  if (task.group->members > 1 && MayBlockNow(task, row)) {
-    verdict.may_block = true;
-    verdict.settles = WritesFutexWord(CallOf(task, 0));
-    if (state.process->scratch.mapped && !verdict.settles) {
-      state.redirection = Redirection::Make(row, CallOf(task, 0), task.process->memory,
-                                            state.process->scratch, task.made);
-    }
+  if (!task.group->crowd() || !MayBlockNow(task, row)) return verdict;
+  verdict.may_block = true;
+  verdict.settles = WritesFutexWord(CallOf(task, 0));
+  if (verdict.settles) return verdict;
+  Scratch& scratch = state.process->scratch;
+  if (!scratch.mapped) {
+    TRY(MapScratch(task));
+    return CallVerdict{CallVerdict::Kind::kRepeat};
   }
+  state.redirection =
+      Redirection::Make(row, CallOf(task, 0), task.process->memory, scratch, task.made);
   return verdict;
 }
+
+Status Recording::MapScratch(Task& task) {
+  SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
+  RemoteCalls calls(task.pid, task.process->memory, task.entry);
+  uint64_t got = TRY(calls.Call(
+      MakeCall(Sys::mmap, kScratchAddress, kScratchSize, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, ~uint64_t{0})));
+  if (got != kScratchAddress) {
+    return Error(CallFailed(got) ? static_cast<int>(-got) : EEXIST,
+                 fmt::format("can't map {} MiB at {:#x} for the buffers of calls that wait",
+                             kScratchSize >> 20, kScratchAddress),
+                 task.pid);
+  }
+  State(task).process->scratch.mapped = true;
+  return {};
+}
+
+bool Recording::IsInCallThatBlocks(Task& task) { return MayBlockNow(task, RowOf(task.sys)); }
 
 bool Recording::MayBlockNow(Task& task, const Row& row) {
   if (!MayBlock(row, CallOf(task, 0))) return false;
@@ -263,9 +287,6 @@ Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& ro
       // When the kernel takes such pages is its own choice; that it never does is allowed.
       if (arg(2) == MADV_FREE || TouchesStub(arg(0), arg(1))) return Answered(0);
       break;
-    case MapEffect::kAttach:
-      return Error(0, "the program uses System V shared memory, which can't be recorded yet",
-                   task.pid);
     default:
       break;
   }
@@ -468,6 +489,7 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
     AddCpuidTrap();
   }
   Write(task);
+  if (!changed_elsewhere_.empty()) WriteChangesElsewhere();
   return {};
 }
 

@@ -51,6 +51,8 @@ class Recording : public EventSink, private ContentStore {
   Status OnCallExit(Task& task, Registers& exit) override;
   Status OnCallInterrupted(Task& task, const Registers& exit) override;
   Status OnCallEntered(Task& task) override;
+  bool CopySharesMemory(const Task& task) override;
+  bool IsInCallThatBlocks(Task& task) override;
   Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) override;
   Status OnSignal(Task& task, const SignalArrival& arrival) override;
   Status OnTrap(Task& task, TrapKind kind, const Registers& before,
@@ -73,6 +75,7 @@ class Recording : public EventSink, private ContentStore {
     uint32_t value;  // before
   };
   struct TaskState {
+    Task* task = nullptr;  // null once it is gone
     std::shared_ptr<ProcessState> process;
     std::shared_ptr<FdTable> fds;
     std::vector<Range>
@@ -102,8 +105,10 @@ class Recording : public EventSink, private ContentStore {
   TaskState& State(const Task& task);
   void LogEntry(Task& task);
   bool MayBlockNow(Task& task, const Row& row);
-  // Before the first task that shares the parent's memory runs.
-  Status PrepareSharedMemory(Task& parent, Task& child, NewTaskKind kind);
+  // Maps the scratch area into the task's process.
+  Status MapScratch(Task& task);
+  // Of a task that shares the parent's memory, before it runs.
+  Status TrapCpuidInBoth(Task& parent, Task& child);
   void FollowTask(Task& task);
   void NoteLastWords(Task& task);
   void AddLastWords(Task& task);
@@ -140,7 +145,23 @@ class Recording : public EventSink, private ContentStore {
   Status AddBrk(Task& task, uint64_t result);
   Status AddAdvise(Task& task);
   Status LearnBrk(Task& task);
-  Status RefuseSharing(const FileMap& map, const Task& task) const;
+
+  // recording_sharing.cc: memory that processes share.
+  struct SharedObject {
+    uint32_t object;
+    uint64_t size;  // bytes, as far as the trace has them
+  };
+  // What the trace has for a file that is mapped shared by a living process, or null.
+  const SharedObject* FindShared(const FileId& id) const;
+  // True if the call has to wait until other processes that use the same memory stand still.
+  Result<bool> ShareBeforeCall(Task& task, const Row& row);
+  Result<bool> ShareWithUsersOf(Task& task, const FileId& id, bool writes);
+  Status AddLiveMap(Task& task, const SharedObject& live, uint64_t file_size, const FileMap& map,
+                    MapOp& op);
+  Status AddAttach(Task& task, uint64_t address);
+  Status AddDetach(Task& task);
+  // The call changed memory of other processes, too.
+  void WriteChangesElsewhere();
 
   // Adds to the event that cpuid traps from here on.
   void AddCpuidTrap();
@@ -160,6 +181,8 @@ class Recording : public EventSink, private ContentStore {
   Event event_;
   std::unordered_set<FileId, FileIdHash> mapped_files_;   // ever mapped by a process of the tree
   std::unordered_set<FileId, FileIdHash> written_files_;  // ever written by one
+  std::unordered_map<FileId, SharedObject, FileIdHash> shared_objects_;
+  std::vector<std::pair<Task*, std::vector<Range>>> changed_elsewhere_;
   std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
   uint64_t events_ = 0;
   double next_hash_ = 0;  // s, CLOCK_MONOTONIC

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "replay/recording.h"
+#include "replay/task_files.h"
 #include "stub/layout.h"
 #include "tracee/remote_calls.h"
 
@@ -33,12 +34,6 @@ bool IsZeroDevice(const struct stat& status) {
   return S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 5);
 }
 
-// Opens what a task's descriptor has open, anew and for reading.
-Fd OpenTaskFd(pid_t pid, int fd) {
-  return Fd(
-      open(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-}
-
 // Up to `length` bytes that a pipe holds, without taking them; empty if it is no pipe or holds
 // nothing.
 std::vector<uint8_t> PeekPipe(const Fd& pipe, uint64_t length) {
@@ -51,29 +46,6 @@ std::vector<uint8_t> PeekPipe(const Fd& pipe, uint64_t length) {
   std::vector<uint8_t> bytes(got > 0 ? static_cast<size_t>(got) : 0);
   if (bytes.empty() || read(read_end.get(), bytes.data(), bytes.size()) != got) return {};
   return bytes;
-}
-
-// Whether a descriptor of the task's may be written to.
-bool IsWritable(pid_t pid, int fd) {
-  Fd file(open(fmt::format("/proc/{}/fdinfo/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC));
-  char text[512];
-  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
-  if (got <= 0) return true;
-  text[got] = 0;
-  const char* flags = strstr(text, "flags:");
-  if (flags == nullptr) return true;
-  return (strtoul(flags + 6, nullptr, 8) & O_ACCMODE) != O_RDONLY;
-}
-
-// The file position of a task's descriptor, or nullopt.
-std::optional<uint64_t> Position(pid_t pid, int fd) {
-  Fd file(open(fmt::format("/proc/{}/fdinfo/{}", pid, fd).c_str(), O_RDONLY | O_CLOEXEC));
-  char text[512];
-  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
-  if (got <= 0) return std::nullopt;
-  text[got] = 0;
-  if (strncmp(text, "pos:", 4) != 0) return std::nullopt;
-  return strtoull(text + 4, nullptr, 10);
 }
 
 }  // namespace
@@ -204,54 +176,7 @@ void Recording::AddEcho(Task& task, const Row& row, int64_t result) {
   }
 }
 
-Status Recording::AddFileWriteEffects(Task& task, const FdInfo& info, const Row& row,
-                                      int64_t result) {
-  // Which bytes of the file changed. Where that isn't plain, all that is mapped counts.
-  uint64_t start = 0;
-  uint64_t end = ~uint64_t{0};
-  int fd = static_cast<int>(machine::Argument(task.entry, WriteFdArgument(row)));
-  bool positioned =
-      task.sys == Sys::pwrite64 || task.sys == Sys::pwritev || task.sys == Sys::pwritev2;
-  if (positioned && machine::Argument(task.entry, 3) != ~uint64_t{0}) {
-    start = machine::Argument(task.entry, 3);
-    end = start + static_cast<uint64_t>(result);
-  } else if (task.sys == Sys::write || task.sys == Sys::writev) {
-    if (auto position = Position(task.pid, fd)) {
-      end = *position;
-      start = end - std::min(end, static_cast<uint64_t>(result));
-    }
-  }
-  ProcessState& own = *State(task).process;
-  std::vector<Range> changed;
-  for (const TaskState& other : tasks_) {
-    if (other.process == nullptr) continue;
-    for (const FileMap& map : other.process->maps.all()) {
-      if (!(map.file == info.id) || map.offset >= end || map.offset + map.size <= start) continue;
-      if (other.process.get() != &own) {
-        return Error(0,
-                     "the program writes to a file that another of its processes has mapped; that "
-                     "can't be recorded yet",
-                     task.pid);
-      }
-      uint64_t first = std::max(start, map.offset);
-      uint64_t last = std::min(end, map.offset + map.size);
-      changed.push_back({map.address + (first - map.offset), last - first});
-    }
-  }
-  ReadInto(task, changed, {});
-  return {};
-}
-
 // --- Mappings ------------------------------------------------------------------------------------
-
-Status Recording::RefuseSharing(const FileMap& map, const Task& task) const {
-  return Error(0,
-               fmt::format("two processes of the program share writable memory (at {:#x}); "
-                           "recording that isn't supported "
-                           "yet",
-                           map.address),
-               task.pid);
-}
 
 Status Recording::AddMapEffect(Task& task, MapEffect effect, int64_t result) {
   ProcessState& process = *State(task).process;
@@ -287,8 +212,10 @@ Status Recording::AddMapEffect(Task& task, MapEffect effect, int64_t result) {
                                 .flags = static_cast<uint32_t>(machine::SyscallNumber(task.entry)),
                                 .offset = arg(3)});
       return {};
-    case MapEffect::kNone:
     case MapEffect::kAttach:
+      return task.sys == Sys::shmdt ? AddDetach(task)
+                                    : AddAttach(task, static_cast<uint64_t>(result));
+    case MapEffect::kNone:
     case MapEffect::kExec:
       return {};
   }
@@ -310,7 +237,7 @@ Status Recording::AddMap(Task& task, uint64_t address) {
     op.kind = MapOp::Kind::kMapShared;
     op.object = TRY(trace_.AddShared(size, std::nullopt, ""));
     // Memory without a name: an object of its own, that only a fork can share.
-    process.maps.Map({address, size, 0, {0, op.object}, true, op.object});
+    process.maps.Map({address, size, 0, {0, op.object}, true, true, op.object});
   }
   event_.map_ops.push_back(op);
   return {};
@@ -334,7 +261,7 @@ Status Recording::AddFileMap(Task& task, uint64_t address, uint64_t size) {
     if (shared) {
       op.kind = MapOp::Kind::kMapShared;
       op.object = TRY(trace_.AddShared(size, std::nullopt, "/dev/zero"));
-      process.maps.Map({address, size, 0, {0, op.object}, true, op.object});
+      process.maps.Map({address, size, 0, {0, op.object}, true, true, op.object});
     }
     event_.map_ops.push_back(op);
     return {};
@@ -349,25 +276,12 @@ Status Recording::AddFileMap(Task& task, uint64_t address, uint64_t size) {
   }
 
   FileId id{status.st_dev, status.st_ino};
-  bool writable_shared = shared && ((prot & PROT_WRITE) != 0 || IsWritable(task.pid, fd));
-  FileMap map{address, size, offset, id, writable_shared, 0};
-  // Someone else's writable view of the same file, or a view of what is written through ours.
-  for (const TaskState& other : tasks_) {
-    if (other.process == nullptr || other.process.get() == &process) continue;
-    for (const FileMap& theirs : other.process->maps.all()) {
-      if (theirs.file == id && (theirs.shared || writable_shared)) TRY(RefuseSharing(map, task));
-    }
-  }
+  FileMap map{address, size, offset, id, shared, false, 0};
+  map.writable = shared && ((prot & PROT_WRITE) != 0 || IsWritable(task.pid, fd));
   Fd file = OpenTaskFd(task.pid, fd);
-  const FileMap* mine = nullptr;
-  for (const FileMap& own : process.maps.all()) {
-    if (own.shared && own.file == id) mine = &own;
-  }
-  if (mine != nullptr && shared) {
-    // A second view of what the process already shares with itself.
-    op.kind = MapOp::Kind::kMapShared;
-    op.object = mine->object;
-    map.shared = true;
+  const SharedObject* live = FindShared(id);
+  if (live != nullptr) {
+    TRY(AddLiveMap(task, *live, static_cast<uint64_t>(status.st_size), map, op));
   } else if (!file) {
     // It may not be opened again (permissions have changed since): take what the mapping shows.
     std::vector<uint8_t> bytes(size);
@@ -375,7 +289,7 @@ Status Recording::AddFileMap(Task& task, uint64_t address, uint64_t size) {
     op.object = TRY(trace_.AddBytes(bytes, name));
     op.kind = MapOp::Kind::kMapBlob;
     op.offset = 0;
-  } else if (!writable_shared && static_cast<uint64_t>(status.st_size) > kLargeFile &&
+  } else if (!map.writable && static_cast<uint64_t>(status.st_size) > kLargeFile &&
              size < static_cast<uint64_t>(status.st_size) / 4) {
     std::vector<uint8_t> bytes(size);
     ssize_t got = pread(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -383,16 +297,20 @@ Status Recording::AddFileMap(Task& task, uint64_t address, uint64_t size) {
     op.object = TRY(trace_.AddBytes(bytes, name));
     op.kind = MapOp::Kind::kMapBlob;
     op.offset = 0;
+    map.shared = false;
   } else {
     op.object = TRY(KeepFile(file.get(), status, name));
     op.kind = MapOp::Kind::kMapBlob;
-    if (writable_shared) {
-      op.object = TRY(trace_.AddShared(static_cast<uint64_t>(status.st_size), op.object, name));
+    if (shared) {
+      // Someone may write it, now or later.
+      auto file_size = static_cast<uint64_t>(status.st_size);
+      op.object = TRY(trace_.AddShared(file_size, op.object, name));
       op.kind = MapOp::Kind::kMapShared;
+      shared_objects_[id] = {op.object, file_size};
     }
   }
   mapped_files_.insert(id);
-  if (writable_shared) written_files_.insert(id);
+  if (map.writable) written_files_.insert(id);
   map.object = op.object;
   process.maps.Map(map);
   event_.map_ops.push_back(op);

@@ -32,32 +32,15 @@ void Recording::FollowTask(Task& task) {
   }
 }
 
-Status Recording::PrepareSharedMemory(Task& parent, Task& child, NewTaskKind kind) {
+Status Recording::TrapCpuidInBoth(Task& parent, Task& child) {
   TaskState& from = State(parent);
-  Scratch& scratch = from.process->scratch;
-  bool needs_scratch = kind == NewTaskKind::kThread && !scratch.mapped;
-  if (!needs_scratch && from.cpuid_trapped) return {};
+  if (from.cpuid_trapped) return {};
+  // A replay has one kernel thread for both, in which it either traps or doesn't.
   SignalsHeld guard = TRY(SignalsHeld::Hold(child.pid));
-  if (needs_scratch) {
-    RemoteCalls calls(child.pid, child.process->memory, child.last);
-    uint64_t got = TRY(calls.Call(
-        MakeCall(Sys::mmap, kScratchAddress, kScratchSize, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, ~uint64_t{0})));
-    if (got != kScratchAddress) {
-      return Error(CallFailed(got) ? static_cast<int>(-got) : EEXIST,
-                   fmt::format("can't map {} MiB at {:#x} for the buffers of threads that wait",
-                               kScratchSize >> 20, kScratchAddress),
-                   child.pid);
-    }
-    scratch.mapped = true;
-  }
-  if (!from.cpuid_trapped) {
-    // A replay has one kernel thread for both, in which it either traps or doesn't.
-    TRY(supervisor_->TrapCpuid(child, child.last));
-    State(child).cpuid_trapped = true;
-    from.must_trap_cpuid = true;
-    AddCpuidTrap();
-  }
+  TRY(supervisor_->TrapCpuid(child, child.last));
+  State(child).cpuid_trapped = true;
+  from.must_trap_cpuid = true;
+  AddCpuidTrap();
   return ptracer::SetRegisters(child.pid, child.last);
 }
 
@@ -66,14 +49,13 @@ Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
   State(child);
   TaskState& from = State(parent);
   TaskState& to = State(child);
+  to.task = &child;
   uint64_t flags = CloneFlags(parent);
   to.fds = (flags & CLONE_FILES) != 0 ? from.fds : std::make_shared<FdTable>(*from.fds);
   to.cpuid_trapped = from.cpuid_trapped;
   to.affinity = from.affinity;
   if ((flags & CLONE_CHILD_CLEARTID) != 0) to.clear_tid = ChildTidAddress(parent);
   if (kind == NewTaskKind::kFork) {
-    if (const FileMap* shared = from.process->maps.FindShared())
-      TRY(RefuseSharing(*shared, parent));
     to.process = std::make_shared<ProcessState>(*from.process);
     to.process->scratch.FreeAll();
   } else {
@@ -91,7 +73,7 @@ Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
                    : kind == NewTaskKind::kVfork ? TaskSharing::kBorrowed
                                                  : TaskSharing::kProcess;
   if (kind != NewTaskKind::kFork) {
-    TRY(PrepareSharedMemory(parent, child, kind));
+    TRY(TrapCpuidInBoth(parent, child));
     // Thread ids that the kernel has written for the parent, which the child can see.
     std::vector<Range> outputs;
     OutputRanges(RowOf(parent.sys), CallOf(parent, child.pid), outputs);

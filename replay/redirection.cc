@@ -50,23 +50,28 @@ uint64_t Scratch::Allocate(uint64_t size) {
 // Moves buffers and keeps account of them.
 class Redirection::Maker {
  public:
+  // What a buffer holds: whether the kernel writes a part of it only (a poll's revents, a message
+  // header's lengths, the time that is left of a sleep only if it was interrupted).
+  enum class Content : uint8_t { kWhole, kPartlyWritten };
+
   Maker(const TaskMemory& memory, Scratch& scratch, Redirection& to)
       : memory_(memory), scratch_(scratch), to_(to) {}
 
   // A buffer, with what it holds if `fill`. Returns its new address; the old one if it can't be
   // moved (the kernel will say why).
-  uint64_t Move(uint64_t address, uint64_t size, bool fill) {
+  uint64_t Move(uint64_t address, uint64_t size, bool fill, Content content = Content::kWhole) {
     uint8_t probe;
     if (address == 0 || size == 0 || size > kMostBytes || address + size < address) return address;
     if (!memory_.Read(address, &probe, 1) || !memory_.Read(address + size - 1, &probe, 1))
       return address;
     uint64_t at = scratch_.Allocate(size);
     if (at == 0) return address;
-    to_.pieces_.push_back({at, address, size});
-    if (fill) {
+    to_.pieces_.push_back({at, address, size, {}});
+    if (fill || content != Content::kWhole) {
       bytes_.resize(size);
       size_t got = memory_.ReadSome(address, bytes_.data(), size);
       (void)memory_.Write(at, ByteSpan(bytes_).first(got));
+      if (content != Content::kWhole && got == size) to_.pieces_.back().before = bytes_;
     }
     return at;
   }
@@ -94,14 +99,14 @@ class Redirection::Maker {
   }
 
   uint64_t MoveMessage(uint64_t address, bool fill) {
-    uint64_t at = Move(address, sizeof(Msghdr), true);
+    uint64_t at = Move(address, sizeof(Msghdr), true, Content::kPartlyWritten);
     if (at != address) MoveInMessage(at, fill);
     return at;
   }
 
   uint64_t MoveMessages(uint64_t address, uint64_t count, bool fill) {
     count = std::min(count, kMostPieces);
-    uint64_t at = Move(address, count * kMmsghdrSize, true);
+    uint64_t at = Move(address, count * kMmsghdrSize, true, Content::kPartlyWritten);
     for (uint64_t i = 0; at != address && i < count; ++i)
       MoveInMessage(at + i * kMmsghdrSize, fill);
     return at;
@@ -125,6 +130,10 @@ class Redirection::Maker {
   void Remember(uint64_t at, uint64_t real) { to_.pointers_.push_back({at, real}); }
   void Put(uint64_t at, const void* bytes, size_t size) {
     (void)memory_.Write(at, ByteSpan(static_cast<const uint8_t*>(bytes), size));
+    for (Piece& piece : to_.pieces_) {
+      if (at >= piece.scratch && at + size <= piece.scratch + piece.before.size())
+        memcpy(piece.before.data() + (at - piece.scratch), bytes, size);
+    }
   }
 
   const TaskMemory& memory_;
@@ -164,7 +173,10 @@ std::optional<Redirection> Redirection::Make(const Row& row, const Call& call,
           size = kMostBytes;
           machine::SetArgument(made, count, size);
         }
-        moved = maker.Move(address, size, arg.IsInput());
+        auto content = Maker::Content::kWhole;
+        if (arg.type == Type::kPollfds || (!arg.IsInput() && arg.when != When::kSuccess))
+          content = Maker::Content::kPartlyWritten;
+        moved = maker.Move(address, size, arg.IsInput(), content);
         break;
       }
     }
@@ -174,14 +186,43 @@ std::optional<Redirection> Redirection::Make(const Row& row, const Call& call,
   return redirection;
 }
 
+void Redirection::Split(const Piece& piece, Event& event, size_t index) {
+  uint64_t address = event.writes[index].address;
+  ByteSpan bytes = event.BytesOf(event.writes[index]);
+  std::vector<uint8_t> now(bytes.begin(), bytes.end());
+  ByteSpan before = ByteSpan(piece.before).subspan(address - piece.scratch, now.size());
+  for (size_t from = 0; from < now.size();) {
+    if (now[from] == before[from]) {
+      ++from;
+      continue;
+    }
+    size_t to = from + 1;
+    while (to < now.size() && now[to] != before[to]) ++to;
+    std::span<uint8_t> out = event.AddWrite(address + from, to - from);
+    memcpy(out.data(), now.data() + from, to - from);
+    from = to;
+  }
+  event.writes[index].size = 0;
+}
+
 bool Redirection::Finish(const TaskMemory& memory, Event& event, size_t first_write) const {
+  auto piece_of = [&](const MemoryWrite& write) {
+    return std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& p) {
+      return write.address >= p.scratch && write.address < p.scratch + p.size;
+    });
+  };
+  for (size_t i = first_write, count = event.writes.size(); i < count; ++i) {
+    auto piece = piece_of(event.writes[i]);
+    if (piece == pieces_.end() || piece->before.empty()) continue;
+    uint64_t most = piece->scratch + piece->size - event.writes[i].address;
+    event.writes[i].size = static_cast<uint32_t>(std::min<uint64_t>(event.writes[i].size, most));
+    Split(*piece, event, i);
+  }
   bool writable = true;
   for (size_t i = first_write; i < event.writes.size(); ++i) {
     MemoryWrite& write = event.writes[i];
-    auto piece = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& p) {
-      return write.address >= p.scratch && write.address < p.scratch + p.size;
-    });
-    if (piece == pieces_.end()) continue;
+    auto piece = piece_of(write);
+    if (piece == pieces_.end() || write.size == 0) continue;
     write.size = static_cast<uint32_t>(
         std::min<uint64_t>(write.size, piece->scratch + piece->size - write.address));
     for (const Pointer& pointer : pointers_) {

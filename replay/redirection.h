@@ -54,6 +54,9 @@ class Redirection {
     uint64_t scratch;
     uint64_t real;
     uint64_t size;
+    // What the kernel found there, if it writes only a part: in the rest, what another task wrote
+    // meanwhile stands.
+    std::vector<uint8_t> before;
   };
   // A word in the scratch area that points there, and what the program had in its place.
   struct Pointer {
@@ -61,6 +64,9 @@ class Redirection {
     uint64_t real;
   };
   class Maker;
+
+  // The changed bytes of a write to the piece, as writes of their own.
+  static void Split(const Piece& piece, Event& event, size_t index);
 
   std::vector<Piece> pieces_;
   std::vector<Pointer> pointers_;

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -66,6 +67,7 @@ class Replayer {
   Result<WaitStatus> RunHusk(Husk& husk);
   Status Compare(const Event& event, Husk& husk, const Registers& found);
   Status ApplyMapOps(const Event& event, Husk& husk, const Registers& registers);
+  Status GrowObject(uint32_t index, uint64_t size);
   Status ApplyWrites(const Event& event, Husk& husk);
   void Echo(const Event& event, Husk& husk);
   Status CheckHash(const Event& event, Husk& husk);
@@ -268,7 +270,7 @@ Status Replayer::Apply(const Event& event) {
     case EventKind::kTaskGone:
       if (event.task == 0) outcome_.wait_status = event.wait_status;
       // The kernel's last writes matter to those who still have that memory.
-      if (task.space.use_count() > 1) TRY(ApplyWrites(event, *task.space->husk));
+      TRY(ApplyWrites(event, *task.space->husk));
       task = ReplayTask{};  // the husk ends with its last task
       return {};
     case EventKind::kMemoryChanged:
@@ -498,6 +500,7 @@ Status Replayer::ApplyMapOps(const Event& event, Husk& husk, const Registers& re
                          event.sequence, op.object);
       }
       fd = static_cast<uint64_t>(object_fds_[op.object]);
+      if (op.extra > 0) TRY(GrowObject(op.object, op.extra));
     }
     uint64_t result = 0;
     switch (op.kind) {
@@ -567,6 +570,17 @@ Status Replayer::ApplyMapOps(const Event& event, Husk& husk, const Registers& re
                        // Supervisor::TrapCpuid
     }
   }
+  return {};
+}
+
+// A file that is mapped again may have grown since.
+Status Replayer::GrowObject(uint32_t index, uint64_t size) {
+  struct stat status {};
+  if (trace_.objects()[index].kind != TraceObject::Kind::kShared) return {};
+  if (fstat(object_fds_[index], &status) != 0) return ErrnoError("can't look at a memory file");
+  if (static_cast<uint64_t>(status.st_size) >= size) return {};
+  if (ftruncate(object_fds_[index], static_cast<off_t>(size)) != 0)
+    return ErrnoError("can't make a memory file of {} bytes", size);
   return {};
 }
 

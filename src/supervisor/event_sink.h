@@ -19,6 +19,8 @@ struct CallVerdict {
     kAnswer,  // don't make it: `result` is its result. The sink has logged it.
     kFinal,   // let the kernel make it; it doesn't return (exit)
     kHold,    // not now: ask again when Supervisor::Release() says so
+    kRetry,   // ask again once the task has the turn: its group has become larger
+    kRepeat,  // the sink has used the task for calls of its own: it makes its call once more
   };
   Kind kind = Kind::kRun;
   int64_t result = 0;
@@ -60,6 +62,10 @@ class EventSink {
   // The task has entered a call, and another event comes before the call's end: a handler of a held
   // signal, or another task's turn. May be said of a call more than once.
   virtual Status OnCallEntered(Task& task) = 0;
+  // Whether a copy of the task's process shares writable memory with it.
+  virtual bool CopySharesMemory(const Task& task) = 0;
+  // Whether others may run before the call that the task is in returns.
+  virtual bool IsInCallThatBlocks(Task& task) = 0;
   virtual Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) = 0;
   virtual Status OnSignal(Task& task, const SignalArrival& arrival) = 0;
   // A trapped instruction was answered.

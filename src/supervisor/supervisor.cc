@@ -278,6 +278,19 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
         task.group->holder = nullptr;
       }
       return {};
+    case CallVerdict::Kind::kRetry:
+      task.filter_data = filter_data;
+      task.group->holder = nullptr;
+      Wait(task, Task::Wants::kDecide);
+      return {};
+    case CallVerdict::Kind::kRepeat: {
+      Registers registers = task.entry;
+      machine::RewindToCall(registers);
+      TRY(ptracer::SetRegisters(task.pid, registers));
+      task.last = registers;
+      task.phase = Task::Phase::kUser;
+      return Continue(task.pid);
+    }
   }
   return {};
 }
@@ -320,6 +333,7 @@ Status Supervisor::HandleCallExit(Task& task) {
     return Continue(task.pid);
   }
   task.phase = Task::Phase::kUser;
+  if (std::exchange(task.vforking, false)) --task.group->vforking;
   Registers registers = found;
   RestoreArguments(task, registers);
   TRY(sink_.OnCallExit(task, registers));
@@ -399,7 +413,8 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
   if ((flags & CLONE_CLEAR_SIGHAND) != 0) child.signals->ResetHandlers();
   child.phase = Task::Phase::kUser;
   if ((flags & CLONE_THREAD) != 0) child.leader = parent.leader;
-  JoinGroup(child, kind == NewTaskKind::kFork ? std::make_shared<ShareGroup>() : parent.group);
+  bool shares = kind != NewTaskKind::kFork || sink_.CopySharesMemory(parent);
+  JoinGroup(child, shares ? parent.group : std::make_shared<ShareGroup>());
   if (first_stop.gone()) {
     // Killed before it ran.
     child.process = parent.process;
@@ -419,10 +434,13 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
   }
   TRY(sink_.OnNewTask(parent, child, kind));
   // The parent of a vfork sleeps until the child has gone on to a program of its own.
-  parent.may_block = kind == NewTaskKind::kVfork;
+  if (kind == NewTaskKind::kVfork) {
+    parent.may_block = parent.vforking = true;
+    ++parent.group->vforking;
+  }
   TRY(GoOn(parent));
   if (first_stop.kind() == StopKind::kGroupStop) return ptracer::Resume(pid, ResumeKind::kListen);
-  if (kind == NewTaskKind::kFork) return Continue(pid);
+  if (!shares) return Continue(pid);
   Wait(child, Task::Wants::kRun);
   return {};
 }

@@ -76,6 +76,10 @@ class Supervisor {
   // Tasks that a kHold verdict stopped are asked about again.
   void Release();
 
+  // The tasks' processes share memory from now on. False if they did already; else the task, whose
+  // call is being decided about, has to wait for the turn (CallVerdict::Kind::kRetry).
+  Result<bool> Share(Task& task, Task& other);
+
   // From now on cpuid traps in this task (it is hidden from library code); called by the sink
   // between events.
   Status TrapCpuid(Task& task, const Registers& registers);

@@ -69,6 +69,8 @@ void Supervisor::LeaveGroup(Task& task) {
   if (task.group == nullptr) return;
   ShareGroup& group = *task.group;
   --group.members;
+  if (std::exchange(task.vforking, false)) --group.vforking;
+  std::erase(group.stragglers, &task);
   if (group.holder == &task) group.holder = nullptr;
   auto waits = std::find(group.waiting.begin(), group.waiting.end(), &task);
   if (waits != group.waiting.end()) group.waiting.erase(waits);
@@ -79,6 +81,33 @@ void Supervisor::LeaveGroup(Task& task) {
 void Supervisor::Wait(Task& task, Task::Wants wants) {
   if (task.wants == Task::Wants::kNothing) task.group->waiting.push_back(&task);
   task.wants = wants;
+}
+
+Result<bool> Supervisor::Share(Task& task, Task& other) {
+  if (task.group == other.group) return false;
+  std::shared_ptr<ShareGroup> into = task.group;
+  std::shared_ptr<ShareGroup> from = other.group;
+  if (Task* holder = std::exchange(from->holder, nullptr); holder != nullptr) {
+    bool in_call = holder->phase == Task::Phase::kInCall;
+    if (in_call && (holder->may_block || sink_.IsInCallThatBlocks(*holder))) {
+      holder->may_block = true;
+      TRY(sink_.OnCallEntered(*holder));
+    } else if (!IsSoft(*holder)) {
+      into->stragglers.push_back(holder);
+    }
+  }
+  for (auto& [pid, member] : tasks_) {
+    if (member->group != from) continue;
+    member->group = into;
+    ++into->members;
+  }
+  into->vforking += std::exchange(from->vforking, 0);
+  into->waiting.insert(into->waiting.end(), from->waiting.begin(), from->waiting.end());
+  into->stragglers.insert(into->stragglers.end(), from->stragglers.begin(), from->stragglers.end());
+  from->members = 0;
+  from->waiting.clear();
+  from->stragglers.clear();
+  return true;
 }
 
 void Supervisor::DropWaiting(const Task& ending) {
@@ -133,6 +162,7 @@ Status Supervisor::Arrive(Task& task, WaitStatus status) {
   if (!waits.ok()) {
     handled = waits.TakeError();
   } else if (*waits) {
+    std::erase(group->stragglers, &task);
     task.stop = status;
     Wait(task, Task::Wants::kStop);
   } else {
@@ -145,14 +175,15 @@ Status Supervisor::Arrive(Task& task, WaitStatus status) {
 
 Status Supervisor::Dispatch(ShareGroup& group) {
   while (!group.waiting.empty()) {
-    if (group.holder != nullptr) {
-      if (!IsSoft(*group.holder)) {
-        if (!crowded_) {
-          crowded_ = true;
-          SetTicking();
-        }
-        return {};
+    bool busy = !group.stragglers.empty() || (group.holder != nullptr && !IsSoft(*group.holder));
+    if (busy) {
+      if (!crowded_) {
+        crowded_ = true;
+        SetTicking();
       }
+      return {};
+    }
+    if (group.holder != nullptr) {
       TRY(sink_.OnCallEntered(*group.holder));
       group.holder = nullptr;
     }
@@ -242,7 +273,8 @@ Status Supervisor::CheckTurns() {
   bool crowded = false;
   for (auto& [pid, task] : tasks_) {
     ShareGroup& group = *task->group;
-    if (group.holder != task.get() || group.waiting.empty()) continue;
+    bool straggles = std::count(group.stragglers.begin(), group.stragglers.end(), task.get()) > 0;
+    if (group.waiting.empty() || (group.holder != task.get() && !straggles)) continue;
     crowded = true;
     if (!task->is_thread() && StateOf(pid) == 'Z') {
       // Killed at the very moment at which it was let go from another stop.
@@ -256,6 +288,7 @@ Status Supervisor::CheckTurns() {
     } else if (now - task->call_noticed > kCallBound) {
       // It blocks after all, perhaps waiting for one of those that wait for it.
       task->may_block = true;
+      if (std::erase(group.stragglers, task.get()) > 0) TRY(sink_.OnCallEntered(*task));
       late.push_back(task->group);
     }
   }

@@ -59,6 +59,13 @@ struct ShareGroup {
   Task* holder = nullptr;     // whose turn it is
   int64_t turn_began = 0;     // ms, CLOCK_MONOTONIC
   std::deque<Task*> waiting;  // for the turn, in order; each says what for in Task::wants
+  // Had the turn in a group that has become part of this one, and run until their next stop; nobody
+  // else does until then.
+  std::vector<Task*> stragglers;
+  int vforking = 0;  // members that sleep until their child has gone on to a program of its own
+
+  // Whether user code of more than one could run.
+  bool crowd() const { return members - vforking > 1; }
 };
 
 struct Task {
@@ -86,6 +93,7 @@ struct Task {
   pid_t leader = 0;  // of its thread group
   uint32_t id = 0;   // its number for ever; pids come back
   Phase phase = Phase::kUser;
+  bool vforking = false;     // sleeps until its child has exec'd or ended
   bool is_zombie = false;    // a leader that has ended before its threads
   bool may_block = false;    // its present call gives up the turn
   int64_t call_noticed = 0;  // ms: when its present call was first seen to last, 0 if it wasn't

@@ -68,12 +68,18 @@ TEST(FileMaps, AMoveThatShrinksDropsTheEnd) {
 TEST(FileMaps, FindsWhatIsShared) {
   FileMaps maps;
   maps.Map(Map(10, 1, 0));
-  EXPECT_EQ(maps.FindShared(), nullptr);
-  maps.Map(Map(20, 1, 0, true));
-  ASSERT_NE(maps.FindShared(), nullptr);
-  EXPECT_EQ(maps.FindShared()->address, 20 * kPage);
+  EXPECT_FALSE(maps.HasWritableShared());
+  FileMap shared = Map(20, 1, 0, true);
+  maps.Map(shared);
+  EXPECT_FALSE(maps.HasWritableShared());
+  shared.writable = true;
+  maps.Map(shared);
+  EXPECT_TRUE(maps.HasWritableShared());
+  ASSERT_NE(maps.Find(20 * kPage + 1), nullptr);
+  EXPECT_EQ(maps.Find(20 * kPage + 1)->address, 20 * kPage);
   maps.Unmap(20 * kPage, kPage);
-  EXPECT_EQ(maps.FindShared(), nullptr);
+  EXPECT_FALSE(maps.HasWritableShared());
+  EXPECT_EQ(maps.Find(20 * kPage + 1), nullptr);
 }
 
 }  // namespace
