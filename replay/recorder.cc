@@ -59,6 +59,8 @@ class Recorder {
     SupervisorOptions supervising;
     supervising.portable = options_.portable;
     supervising.stop_at_every_call = program.filtered;
+    supervising.cpu = program.cpu;
+    supervising.cpus = program.affinity;
     supervisor_ = std::make_unique<Supervisor>(supervising, *recording_);
     recording_->set_supervisor(*supervisor_);
     supervisor_->AddFirst(program.pid);

@@ -55,6 +55,7 @@ void Supervisor::AddFirst(pid_t pid) {
   task.phase = Task::Phase::kStarting;
   task.signals = std::make_shared<SignalActions>();
   JoinGroup(task, std::make_shared<ShareGroup>());
+  task.group->cpu = options_.cpu;
   first_ = &task;
 }
 
@@ -75,6 +76,7 @@ Result<Supervisor::RunEnd> Supervisor::Run() {
     auto stop = TRY(NextStop());
     if (held_tasks_ > 0) TRY(CheckHeldSignals());
     if (crowded_) TRY(CheckTurns());
+    if (!stop && several_) CheckPlacement();
     if (!stop) continue;
     Task* task = Find(stop->pid);
     if (task == nullptr) {
@@ -348,8 +350,10 @@ Status Supervisor::HandleExecDone(Task& task) {
   TaskMemory memory = TRY(TaskMemory::Open(task.pid));
   task.process = std::make_shared<Process>(std::move(memory));
   task.process->owner = task.pid;
+  int cpu = task.group->cpu;
   LeaveGroup(task);
   JoinGroup(task, std::make_shared<ShareGroup>());
+  task.group->cpu = cpu;
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
   std::vector<Mapping> mappings = TRY(ReadMappings(task.pid));
@@ -440,7 +444,15 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
   }
   TRY(GoOn(parent));
   if (first_stop.kind() == StopKind::kGroupStop) return ptracer::Resume(pid, ResumeKind::kListen);
-  if (!shares) return Continue(pid);
+  if (!shares) {
+    child.group->cpu = parent.group->cpu;
+    PlaceGroup(*child.group, placement_.Choose(child.group->cpu, Groups(parent.group.get())));
+    if (!several_ && placement_.has_choice()) {
+      several_ = true;
+      SetTicking();
+    }
+    return Continue(pid);
+  }
   Wait(child, Task::Wants::kRun);
   return {};
 }

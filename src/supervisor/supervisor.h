@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "supervisor/event_sink.h"
+#include "supervisor/placement.h"
 #include "supervisor/task.h"
 #include "tracee/ptrace.h"
 
@@ -30,12 +31,15 @@ struct SupervisorOptions {
   // stop of ours, and would be missing from the trace. Costs the same two stops a call, and four
   // where the call is answered without being made.
   bool stop_at_every_call = false;
+  int cpu = -1;               // where the tracer and the first task are pinned; -1: nowhere
+  cpu_set_t cpus{};           // what the program's tasks may run on
   int hold_bound_ms = 5'000;  // how long a signal may wait for a computing task to reach an event
 };
 
 class Supervisor {
  public:
-  Supervisor(SupervisorOptions options, EventSink& sink) : options_(options), sink_(sink) {}
+  Supervisor(SupervisorOptions options, EventSink& sink)
+      : options_(options), sink_(sink), placement_(options.cpu, options.cpus) {}
 
   // Options to seize the first task with; its descendants inherit them.
   static uint64_t TraceOptions();
@@ -111,6 +115,10 @@ class Supervisor {
   void LeaveGroup(Task& task);
   // Now and then: a turn that lasts too long.
   Status CheckTurns();
+  // Every share-group but one.
+  std::vector<ShareGroup*> Groups(const ShareGroup* without = nullptr) const;
+  void PlaceGroup(ShareGroup& group, int cpu);
+  void CheckPlacement();
   void SetTicking();
 
   Status Handle(Task& task, WaitStatus status);
@@ -151,6 +159,7 @@ class Supervisor {
 
   SupervisorOptions options_;
   EventSink& sink_;
+  Placement placement_;
   std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, WaitStatus> early_stops_;  // of tasks whose making hasn't been seen yet
   std::map<pid_t, uint16_t> on_hold_;                  // held at a call's entry: the filter's data
@@ -162,6 +171,7 @@ class Supervisor {
   uint32_t next_id_ = 0;
   int held_tasks_ = 0;    // tasks with held signals: the wait is bounded then
   bool crowded_ = false;  // someone waits for the turn of a task that runs: likewise
+  bool several_ = false;  // several groups live: now and then they are spread over the CPUs
   bool ticking_ = false;
   bool cpuid_works_ = true;  // until the CPU refuses
   bool own_cpuid_trapped_ = false;

@@ -31,6 +31,8 @@ constexpr int64_t kCallBound = 100;  // ms
 // tracer and its tasks are on one CPU, so each time the task runs until it returns or sleeps, or
 // for a tick.
 constexpr int kQuickLooks = 2;
+// ... where it runs beside the tracer.
+constexpr int kRemoteLooks = 20;
 
 constexpr int kEndBound = 10'000;  // ms: how long a task may take to sleep, or to end
 
@@ -96,6 +98,8 @@ Result<bool> Supervisor::Share(Task& task, Task& other) {
       into->stragglers.push_back(holder);
     }
   }
+  // All on one CPU: they never run at the same time.
+  PlaceGroup(*from, into->cpu);
   for (auto& [pid, member] : tasks_) {
     if (member->group != from) continue;
     member->group = into;
@@ -157,6 +161,7 @@ Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
 
 Status Supervisor::Arrive(Task& task, WaitStatus status) {
   std::shared_ptr<ShareGroup> group = task.group;
+  ++group->stops;
   Result<bool> waits = NeedsTurn(task, status);
   Status handled;
   if (!waits.ok()) {
@@ -225,7 +230,8 @@ Status Supervisor::RunUser(Task& task, bool yield) {
 }
 
 Status Supervisor::AwaitQuickReturn(Task& task) {
-  for (int look = 0; look < kQuickLooks && !task.group->waiting.empty(); ++look) {
+  int looks = task.group->cpu == options_.cpu ? kQuickLooks : kRemoteLooks;
+  for (int look = 0; look < looks && !task.group->waiting.empty(); ++look) {
     sched_yield();
     auto stop = TRY(ptracer::WaitOne(task.pid, 0));
     if (stop) return Handle(task, *stop);
@@ -300,8 +306,42 @@ Status Supervisor::CheckTurns() {
   return {};
 }
 
+// --- Placement ----------------------------------------------------------------------------------
+
+std::vector<ShareGroup*> Supervisor::Groups(const ShareGroup* without) const {
+  std::vector<ShareGroup*> groups;
+  for (const auto& [pid, task] : tasks_) {
+    ShareGroup* group = task->group.get();
+    if (group == without || std::count(groups.begin(), groups.end(), group) > 0) continue;
+    groups.push_back(group);
+  }
+  return groups;
+}
+
+void Supervisor::PlaceGroup(ShareGroup& group, int cpu) {
+  if (group.cpu == cpu) return;
+  group.cpu = cpu;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<size_t>(cpu), &one);
+  for (const auto& [pid, task] : tasks_) {
+    // A task that has ended meanwhile needs no place.
+    if (task->group.get() == &group) (void)sched_setaffinity(pid, sizeof one, &one);
+  }
+}
+
+void Supervisor::CheckPlacement() {
+  std::vector<ShareGroup*> groups = Groups();
+  for (const Placement::Move& move : placement_.Balance(groups)) PlaceGroup(*move.group, move.cpu);
+  for (ShareGroup* group : groups) group->stops = 0;
+  if (groups.size() < 2) {
+    several_ = false;
+    SetTicking();
+  }
+}
+
 void Supervisor::SetTicking() {
-  bool wanted = held_tasks_ > 0 || crowded_;
+  bool wanted = held_tasks_ > 0 || crowded_ || several_;
   if (wanted == ticking_) return;
   ticking_ = wanted;
   itimerval timer{};

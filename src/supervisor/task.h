@@ -64,6 +64,9 @@ struct ShareGroup {
   std::vector<Task*> stragglers;
   int vforking = 0;  // members that sleep until their child has gone on to a program of its own
 
+  int cpu = -1;        // where its tasks run; -1: anywhere
+  uint64_t stops = 0;  // of its tasks since the last look at all groups
+
   // Whether user code of more than one could run.
   bool crowd() const { return members - vforking > 1; }
 };

@@ -172,10 +172,10 @@ TEST_F(StubPage, OneCallWithTheRegistersAsTheyAre) {
 TEST(StubLayout, WhatTouchesTheStub) {
   EXPECT_TRUE(TouchesStub(kStubAddress, 1));
   EXPECT_TRUE(TouchesStub(kStubAddress - 4096, 4097));
-  EXPECT_TRUE(TouchesStub(kStubEnd - 1, 1));
+  EXPECT_TRUE(TouchesStub(kReservedEnd - 1, 1));
   EXPECT_TRUE(TouchesStub(0, ~uint64_t{0}));
   EXPECT_FALSE(TouchesStub(kStubAddress - 4096, 4096));
-  EXPECT_FALSE(TouchesStub(kStubEnd, 4096));
+  EXPECT_FALSE(TouchesStub(kReservedEnd, 4096));
   EXPECT_FALSE(TouchesStub(kStubAddress, 0));
   EXPECT_TRUE(TouchesStub(kStubAddress - 4096, ~uint64_t{0}));  // wraps around
 }
