@@ -138,7 +138,7 @@ struct WordValue {
   bool operator==(const WordValue&) const = default;
 };
 
-inline constexpr size_t kMaxComparedWords = 4;
+inline constexpr size_t kMaxComparedWords = 8;
 // Of the data that the comparison uses, which must lie at an address below 2 GiB.
 inline constexpr size_t kCompareDataBytes = 1024;
 // An upper bound of the trampoline's code.

@@ -1,7 +1,6 @@
 #include "tracee/stepper.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "tracee/code_patch.h"
 #include "tracee/ptrace.h"
@@ -56,8 +55,13 @@ Result<StepOutcome> Stepper::Step(Registers& registers) {
       return StepOutcome::kBeforeCall;
     case machine::StepKind::kRefused:
       return StepOutcome::kRefused;
-    case machine::StepKind::kExclusive:
-      return StepSequence(pc, registers);
+    case machine::StepKind::kExclusive: {
+      std::vector<uint8_t> code(machine::kMaxExclusiveBytes);
+      code.resize(memory_.ReadSome(pc, code.data(), code.size()));
+      std::vector<uint64_t> exits = machine::ExclusiveExits(pc, code);
+      if (exits.empty()) return StepOutcome::kRefused;
+      return RunToExit(exits, registers);
+    }
     case machine::StepKind::kPlain:
       break;
   }
@@ -80,11 +84,17 @@ Result<StepOutcome> Stepper::Step(Registers& registers) {
   return StepOutcome::kStepped;
 }
 
-Result<StepOutcome> Stepper::StepSequence(uint64_t pc, Registers& registers) {
-  std::vector<uint8_t> code(machine::kMaxExclusiveBytes);
-  code.resize(memory_.ReadSome(pc, code.data(), code.size()));
-  std::vector<uint64_t> exits = machine::ExclusiveExits(pc, code);
-  if (exits.empty()) return StepOutcome::kRefused;
+Result<StepOutcome> Stepper::StepWhole(Registers& registers) {
+  uint64_t pc = Pc(registers);
+  machine::InstructionInfo info = InfoAt(pc);
+  if (info.kind != machine::StepKind::kPlain || !info.repeats) return Step(registers);
+  // Its writes are as many as a register says.
+  known_.clear();
+  code_pages_.clear();
+  return RunToExit({pc + info.length}, registers);
+}
+
+Result<StepOutcome> Stepper::RunToExit(const std::vector<uint64_t>& exits, Registers& registers) {
   std::vector<CodePatch> breakpoints;
   Result<StepOutcome> outcome = [&]() -> Result<StepOutcome> {
     for (uint64_t exit : exits) {

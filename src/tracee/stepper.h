@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "arch/arch.h"
 #include "arch/code.h"
@@ -47,11 +48,14 @@ class Stepper {
   // Executes the instruction at the pc of `registers`, which are the task's; they are updated.
   // Fails with ESRCH if the task was killed; the caller's wait tells.
   Result<StepOutcome> Step(Registers& registers);
+  // As Step, but executes a repeated instruction to its end, at full speed.
+  Result<StepOutcome> StepWhole(Registers& registers);
   // Of the last kStopped.
   WaitStatus status() const { return status_; }
 
  private:
-  Result<StepOutcome> StepSequence(uint64_t pc, Registers& registers);
+  // Runs until the task is at one of `exits`.
+  Result<StepOutcome> RunToExit(const std::vector<uint64_t>& exits, Registers& registers);
   void DropOverwrittenCode(const machine::InstructionInfo& info, const Registers& registers);
 
   pid_t pid_;

@@ -23,12 +23,18 @@ namespace retake {
 // Calls `visit(address, bytes)` for each page, in no promised order.
 using PageVisitor = std::function<void(uint64_t address, ByteSpan bytes)>;
 Status ForEachWritablePage(pid_t pid, const TaskMemory& memory, const PageVisitor& visit);
+// Those pages only that `wanted(address)` says.
+using PageChoice = std::function<bool(uint64_t address)>;
+Status ForEachWritablePage(pid_t pid, const TaskMemory& memory, const PageChoice& wanted,
+                           const PageVisitor& visit);
 
 // A hash of that memory, and hashes of its parts: each page belongs to one of kBuckets. Where two
 // memories differ, the parts tell where to look at first next time.
 struct MemoryDigest {
   static constexpr size_t kBuckets = 32;
-  static size_t BucketOf(uint64_t address) { return address >> 12 & (kBuckets - 1); }
+  static size_t BucketOf(uint64_t address) {
+    return (address >> 12 ^ address >> 17) & (kBuckets - 1);
+  }
 
   uint64_t total = 0;
   std::array<uint32_t, kBuckets> buckets{};
@@ -36,6 +42,8 @@ struct MemoryDigest {
 };
 
 Result<MemoryDigest> DigestWritableMemory(pid_t pid, const TaskMemory& memory);
+// One of its buckets, without reading the pages of the others.
+Result<uint32_t> DigestBucket(pid_t pid, const TaskMemory& memory, size_t bucket);
 
 }  // namespace retake
 

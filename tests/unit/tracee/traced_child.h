@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include <new>
 #include <optional>
 
+#include "tracee/maps.h"
 #include "tracee/memory.h"
 #include "tracee/ptrace.h"
 #include "tracee/remote_calls.h"
@@ -26,6 +29,9 @@ namespace retake {
 
 class TracedChild {
  public:
+  static constexpr uint64_t kOptions =
+      PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE;
+
   // The child runs `body`, as it does when this returns, and exits with what it returns.
   explicit TracedChild(const std::function<int()>& body) {
     int go[2];
@@ -40,11 +46,12 @@ class TracedChild {
       close(go[1]);
       char byte = 0;
       if (read(go[0], &byte, 1) != 1) _exit(100);
+      UnregisterRseq();
       running_->store(1);
       _exit(body());
     }
     close(go[0]);
-    Expect(ptracer::Seize(pid_, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+    Expect(ptracer::Seize(pid_, kOptions));
     auto memory = TaskMemory::Open(pid_);
     Expect(memory);
     memory_.emplace(memory.TakeValue());
@@ -60,6 +67,31 @@ class TracedChild {
     int status = 0;
     while (waitpid(pid_, &status, __WALL) == pid_ && !WIFEXITED(status) && !WIFSIGNALED(status)) {
     }
+  }
+
+  // A copy of a stopped child with the stub page, stopped at the same instant.
+  explicit TracedChild(TracedChild& original) {
+    Registers registers = original.registers();
+    RemoteCalls calls(original.pid_, original.memory(), registers);
+    auto copy = calls.Fork();
+    Expect(copy);
+    pid_ = copy.ok() ? *copy : -1;
+    auto memory = TaskMemory::Open(pid_);
+    Expect(memory);
+    memory_.emplace(memory.TakeValue());
+    for (pid_t pid : {original.pid_, pid_}) Expect(ptracer::SetRegisters(pid, registers));
+  }
+  TracedChild& operator=(const TracedChild&) = delete;
+
+  // The stub page, which injected calls need; the child is stopped.
+  void InstallStub() {
+    Registers saved = registers();
+    auto mappings = ReadMappings(pid_);
+    Expect(mappings);
+    RemoteCalls calls(pid_, memory(), saved);
+    Expect(calls.InstallStub(*mappings));
+    machine::ForgetSyscall(saved);
+    Expect(ptracer::SetRegisters(pid_, saved));
   }
 
   pid_t pid() const { return pid_; }
@@ -104,6 +136,13 @@ class TracedChild {
   }
 
  private:
+  // The kernel writes the CPU's number there at will. (To a recorded program retake refuses it.)
+  static void UnregisterRseq() {
+    constexpr unsigned kRegisteredSize = 32;  // by glibc 2.35 and later, whatever it uses
+    auto* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+    if (__rseq_size == 0) return;
+    syscall(SYS_rseq, area, kRegisteredSize, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+  }
   template <typename T>
   static void Expect(const Result<T>& result) {
     EXPECT_TRUE(result.ok()) << result.error().Message();

@@ -48,6 +48,14 @@ inline void IncrementMemory(volatile uint64_t* word) {
                : "=&r"(value), "+m"(*word));
 }
 inline void KeepInVectorRegister(double& value) { asm volatile("" : "+w"(value)); }
+template <typename Pair>
+void KeepPairInVectorRegister(Pair& value) {
+  asm volatile("" : "+w"(value));
+}
+// There are no repeated instructions here.
+inline void FillMemory(void* memory, uint64_t size, uint8_t byte) {
+  for (uint64_t i = 0; i < size; ++i) static_cast<volatile uint8_t*>(memory)[i] = byte;
+}
 
 }  // namespace retake
 

@@ -35,6 +35,14 @@ inline void StoreFlags() { asm volatile("pushf\n\tadd $8, %%rsp" ::: "cc", "memo
 // Adds one in one instruction: no register sees the value.
 inline void IncrementMemory(volatile uint64_t* word) { asm volatile("lock incq %0" : "+m"(*word)); }
 inline void KeepInVectorRegister(double& value) { asm volatile("" : "+x"(value)); }
+template <typename Pair>
+void KeepPairInVectorRegister(Pair& value) {
+  asm volatile("" : "+x"(value));
+}
+// By one repeated instruction.
+inline void FillMemory(void* memory, uint64_t size, uint8_t byte) {
+  asm volatile("rep stosb" : "+D"(memory), "+c"(size) : "a"(byte) : "memory");
+}
 
 }  // namespace retake
 

@@ -1,0 +1,340 @@
+// Finding a mark: the replay's half of state_match.h.
+#include "replay/state_match.h"
+
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "replay/compare_trampoline.h"
+#include "replay/state_comparison.h"
+#include "tracee/code_patch.h"
+#include "tracee/remote_calls.h"
+#include "tracee/stepper.h"
+
+namespace retake {
+namespace {
+
+// How often a task may branch into the middle of a jump before breakpoints are used instead.
+constexpr uint64_t kMostLandings = 64;
+
+// Stops a task when a time is over. A thread, so that the tracer can wait without polling.
+//
+// The signal is one that nobody can block. It must not meet an injected call, so the alarm is
+// silenced around those, and started again.
+class Alarm {
+ public:
+  explicit Alarm(pid_t pid, int64_t milliseconds) : pid_(pid) {
+    if (milliseconds > 0) deadline_ = Clock::now() + std::chrono::milliseconds(milliseconds);
+  }
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+  ~Alarm() { Join(); }
+
+  void Start() {
+    if (!deadline_ || thread_.joinable() || rang_) return;
+    over_ = false;
+    thread_ = std::thread([this] {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_until(lock, *deadline_, [&] { return over_; })) return;
+      rang_ = true;
+      kill(pid_, SIGSTOP);
+    });
+  }
+  // Afterwards the task has no signal of the alarm's pending. It is stopped, and stays where it is.
+  Status Silence() {
+    Join();
+    if (!rang_ || heard_) return {};
+    // A pending signal comes before the step's instruction.
+    for (int i = 0; i < kMostPending && !heard_; ++i) {
+      TRY(ptracer::Resume(pid_, ResumeKind::kStep));
+      WaitStatus status = *TRY(ptracer::WaitOne(pid_, -1));
+      if (status.gone()) return Error(ESRCH, "the task is gone", pid_);
+      Hear(status);
+    }
+    return {};
+  }
+  // Whether this stop is the alarm's.
+  bool Hear(WaitStatus status) {
+    bool ours = rang_ && status.kind() == StopKind::kSignal && status.signal() == SIGSTOP;
+    if (ours) heard_ = true;
+    return ours;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // Other signals that may lie before it.
+  static constexpr int kMostPending = 64;
+
+  void Join() {
+    if (!thread_.joinable()) return;
+    {
+      std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  pid_t pid_;
+  std::optional<Clock::time_point> deadline_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool over_ = false;
+  std::atomic<bool> rang_ = false;
+  bool heard_ = false;
+  std::thread thread_;
+};
+
+class Search {
+ public:
+  Search(pid_t pid, TaskMemory& memory, const StateMark& mark, const MatchOptions& options)
+      : pid_(pid),
+        memory_(memory),
+        mark_(mark),
+        options_(options),
+        site_(Pc(mark.registers)),
+        comparison_(pid, memory, mark),
+        stepper_(pid, memory),
+        alarm_(pid, options.limit) {}
+
+  Result<MatchOutcome> Run();
+
+ private:
+  using Kind = MatchOutcome::Kind;
+  // What to do after looking at a stop.
+  enum class Next : uint8_t { kGoOn, kEnd };
+
+  Result<bool> IsHere() {
+    return comparison_.RegistersEqual(registers_) ? comparison_.RestEqual(registers_)
+                                                  : Result<bool>(false);
+  }
+  // Lets the task run to its next stop that isn't a signal from outside.
+  Result<Next> Resume();
+  Result<Next> StopOf(StepOutcome outcome);
+  Result<Next> StepOff();
+  Result<Next> PassByBreakpoint();
+  Result<Next> RunTrampoline();
+  Result<Next> LeaveMiddle();
+  Result<Next> TryTrampoline();
+  Status LeaveTrampoline();
+  Next End(Kind kind) {
+    outcome_.kind = kind;
+    return Next::kEnd;
+  }
+  bool IsTrap() const { return status_.kind() == StopKind::kSignal && status_.signal() == SIGTRAP; }
+  Status MoveTo(uint64_t pc) {
+    SetPc(registers_, pc);
+    return ptracer::SetRegisters(pid_, registers_);
+  }
+
+  pid_t pid_;
+  TaskMemory& memory_;
+  const StateMark& mark_;
+  const MatchOptions& options_;
+  uint64_t site_;
+  StateComparison comparison_;
+  Stepper stepper_;
+  Alarm alarm_;
+  MatchOutcome outcome_;
+  Registers registers_;
+  WaitStatus status_;
+  std::optional<CompareTrampoline> trampoline_;
+  bool no_trampoline_ = false;
+  uint64_t landings_ = 0;
+};
+
+Result<Search::Next> Search::Resume() {
+  for (;;) {
+    TRY(ptracer::Resume(pid_, options_.resume));
+    status_ = *TRY(ptracer::WaitOne(pid_, -1));
+    if (status_.gone()) {
+      outcome_.status = status_;
+      return End(Kind::kStopped);
+    }
+    TRY(ptracer::GetRegisters(pid_, registers_));
+    if (status_.kind() == StopKind::kEventStop || status_.kind() == StopKind::kGroupStop) continue;
+    if (status_.kind() != StopKind::kSignal) break;
+    if (alarm_.Hear(status_)) return End(Kind::kLimit);
+    siginfo_t info;
+    TRY(ptracer::GetSiginfo(pid_, info));
+    if (info.si_code > 0) break;
+  }
+  return Next::kGoOn;
+}
+
+Result<Search::Next> Search::StopOf(StepOutcome outcome) {
+  switch (outcome) {
+    case StepOutcome::kStepped:
+      return Next::kGoOn;
+    case StepOutcome::kStopped:
+      status_ = stepper_.status();
+      if (!status_.gone() && status_.kind() == StopKind::kSignal) {
+        if (alarm_.Hear(status_)) return End(Kind::kLimit);
+        siginfo_t info;
+        TRY(ptracer::GetSiginfo(pid_, info));
+        if (info.si_code <= 0) return Next::kGoOn;  // from outside: step again
+      } else if (!status_.gone() && (status_.kind() == StopKind::kEventStop ||
+                                     status_.kind() == StopKind::kGroupStop)) {
+        return Next::kGoOn;
+      }
+      break;
+    case StepOutcome::kBeforeCall:
+    case StepOutcome::kRefused: {
+      // The instruction itself makes the stop that is to be reported.
+      Next next = TRY(Resume());
+      if (next == Next::kEnd) return next;
+      break;
+    }
+  }
+  outcome_.status = status_;
+  return End(Kind::kStopped);
+}
+
+// From the marked instruction to the next, nothing being patched.
+Result<Search::Next> Search::StepOff() {
+  while (Pc(registers_) == site_) {
+    StepOutcome outcome = TRY(stepper_.StepWhole(registers_));
+    Next next = TRY(StopOf(outcome));
+    if (next == Next::kEnd) return next;
+    // Stepped, and there again at once: a passing of its own.
+    if (outcome == StepOutcome::kStepped) break;
+  }
+  return Next::kGoOn;
+}
+
+Result<Search::Next> Search::PassByBreakpoint() {
+  Next next = TRY(StepOff());
+  if (next == Next::kEnd) return next;
+  if (Pc(registers_) != site_) {
+    CodePatch breakpoint = TRY(CodePatch::PutBreakpoint(memory_, site_));
+    next = TRY(Resume());
+    if (status_.gone()) return next;
+    TRY(breakpoint.Remove(memory_));
+    if (next == Next::kEnd) return next;
+    if (!IsTrap() || Pc(registers_) != site_ + machine::BreakpointPcOffset()) {
+      outcome_.status = status_;
+      return End(Kind::kStopped);
+    }
+    TRY(MoveTo(site_));
+  }
+  ++outcome_.passings;
+  if (TRY(IsHere())) return End(Kind::kMatched);
+  return Next::kGoOn;
+}
+
+// The task is at the marked instruction, which doesn't match.
+Result<Search::Next> Search::TryTrampoline() {
+  TRY(alarm_.Silence());
+  Result<CompareTrampoline> made = CompareTrampoline::Install(pid_, memory_, mark_, registers_);
+  if (!made.ok()) {
+    if (IsGone(made.error())) return made.TakeError();
+    no_trampoline_ = true;
+    return Next::kGoOn;
+  }
+  trampoline_ = made.TakeValue();
+  outcome_.in_process = true;
+  TRY(MoveTo(trampoline_->resume_pc()));
+  return Next::kGoOn;
+}
+
+// The task branched to an instruction that the jump covers, and trapped there.
+Result<Search::Next> Search::LeaveMiddle() {
+  ++landings_;
+  TRY(trampoline_->Disarm(memory_));
+  do {
+    StepOutcome outcome = TRY(stepper_.StepWhole(registers_));
+    Next next = TRY(StopOf(outcome));
+    if (next == Next::kEnd) return next;
+  } while (trampoline_->IsInMiddle(Pc(registers_)));
+  if (Pc(registers_) == site_) {
+    ++outcome_.passings;
+    if (TRY(IsHere())) return End(Kind::kMatched);
+  }
+  TRY(trampoline_->Arm(memory_));
+  if (Pc(registers_) == site_) TRY(MoveTo(trampoline_->resume_pc()));
+  return Next::kGoOn;
+}
+
+// The task was stopped for a reason of ours somewhere in the comparison: to where its registers are
+// the program's again. The comparison has no loops.
+Status Search::LeaveTrampoline() {
+  for (size_t i = 0; i < machine::kMaxCompareCode && trampoline_->IsInside(Pc(registers_)); ++i) {
+    StepOutcome outcome = TRY(stepper_.Step(registers_));
+    if (outcome == StepOutcome::kRefused) {  // it would say "equal"
+      SetPc(registers_, site_);
+      break;
+    }
+    if (outcome == StepOutcome::kStopped && stepper_.status().gone()) return {};
+  }
+  SetPc(registers_, trampoline_->OriginalPc(Pc(registers_)));
+  return {};
+}
+
+Result<Search::Next> Search::RunTrampoline() {
+  Next next = TRY(Resume());
+  if (next == Next::kEnd) return next;
+  uint64_t pc = Pc(registers_);
+  if (status_.kind() == StopKind::kSignal) {
+    if (IsTrap() && trampoline_->IsMatch(pc)) {
+      SetPc(registers_, site_);
+      if (TRY(IsHere())) return End(Kind::kMatched);
+      TRY(MoveTo(trampoline_->resume_pc()));
+      return Next::kGoOn;
+    }
+    if (trampoline_->IsInMiddle(pc)) return LeaveMiddle();
+    if (trampoline_->IsUnreadableWord(pc)) {
+      TRY(MoveTo(trampoline_->mismatch_pc()));
+      return Next::kGoOn;
+    }
+  }
+  SetPc(registers_, trampoline_->OriginalPc(pc));
+  outcome_.status = status_;
+  return End(Kind::kStopped);
+}
+
+Result<MatchOutcome> Search::Run() {
+  TRY(ptracer::GetRegisters(pid_, registers_));
+  Next next = TRY(IsHere()) ? End(Kind::kMatched) : Next::kGoOn;
+  while (next == Next::kGoOn) {
+    alarm_.Start();
+    if (trampoline_ && landings_ > kMostLandings) {
+      outcome_.passings += trampoline_->Passings(memory_);
+      // Behind a landing the task is in the program's own code, or at the moved instruction.
+      SetPc(registers_, trampoline_->OriginalPc(Pc(registers_)));
+      TRY(alarm_.Silence());
+      TRY(trampoline_->Remove(pid_, memory_, registers_));
+      trampoline_.reset();
+      no_trampoline_ = true;
+    }
+    bool at_site = Pc(registers_) == site_;
+    if (!trampoline_ && at_site && !no_trampoline_ && !options_.breakpoints_only &&
+        outcome_.passings >= options_.breakpoint_passings) {
+      next = TRY(TryTrampoline());
+    } else {
+      next = trampoline_ ? TRY(RunTrampoline()) : TRY(PassByBreakpoint());
+    }
+  }
+  if (!status_.gone()) TRY(alarm_.Silence());
+  if (trampoline_ && !status_.gone()) {
+    outcome_.passings += trampoline_->Passings(memory_);
+    if (outcome_.kind == Kind::kLimit) TRY(LeaveTrampoline());
+    TRY(trampoline_->Remove(pid_, memory_, registers_));
+  }
+  outcome_.registers = registers_;
+  outcome_.candidates = comparison_.candidates();
+  return outcome_;
+}
+
+}  // namespace
+
+Result<MatchOutcome> RunToState(pid_t pid, TaskMemory& memory, const StateMark& mark,
+                                const MatchOptions& options) {
+  return Search(pid, memory, mark, options).Run();
+}
+
+}  // namespace retake
