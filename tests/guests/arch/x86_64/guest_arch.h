@@ -75,6 +75,63 @@ __attribute__((target("amx-tile,amx-int8"))) inline long UseWideTiles() {
   return sum < 0 ? -sum : sum;
 }
 
+// Vector registers across system calls: the kernel keeps them, so that they may be live there.
+constexpr long kWideWords = 8;  // 64-bit words of the widest register
+inline long WideValue(long seed, long index) { return seed * 1000003 + index * 7919; }
+__attribute__((target("avx512f"))) inline long HoldWidest(long seed) {
+  alignas(64) long in[kWideWords], out[kWideWords] = {}, upper[kWideWords] = {};
+  for (long i = 0; i < kWideWords; ++i) in[i] = WideValue(seed, i);
+  asm volatile(
+      "vmovdqa64 (%[in]), %%zmm1\n"
+      "vmovdqa64 (%[in]), %%zmm29\n"
+      "mov $7, %%eax\n"
+      "kmovw %%eax, %%k3\n"
+      "mov $20, %%ebx\n"
+      "1:\n"
+      "mov %[yield], %%eax\n"
+      "syscall\n"
+      "dec %%ebx\n"
+      "jnz 1b\n"
+      "vmovdqa64 %%zmm1, (%[out])\n"
+      "vmovdqa64 %%zmm29, (%[upper])%{%%k3%}\n"
+      :
+      : [in] "r"(in), [out] "r"(out), [upper] "r"(upper), [yield] "i"(SYS_sched_yield)
+      : "rax", "rbx", "rcx", "r11", "xmm1", "xmm29", "k3", "memory");
+  long sum = 0;
+  for (long i = 0; i < kWideWords; ++i) sum = sum * 31 + out[i] + upper[i];
+  return sum;
+}
+__attribute__((target("avx"))) inline long HoldWide(long seed) {
+  alignas(32) long in[4], out[4] = {};
+  for (long i = 0; i < 4; ++i) in[i] = WideValue(seed, i);
+  asm volatile(
+      "vmovdqa (%[in]), %%ymm1\n"
+      "mov $20, %%ebx\n"
+      "1:\n"
+      "mov %[yield], %%eax\n"
+      "syscall\n"
+      "dec %%ebx\n"
+      "jnz 1b\n"
+      "vmovdqa %%ymm1, (%[out])\n"
+      :
+      : [in] "r"(in), [out] "r"(out), [yield] "i"(SYS_sched_yield)
+      : "rax", "rbx", "rcx", "r11", "xmm1", "memory");
+  long sum = 0;
+  for (long value : out) sum = sum * 31 + value;
+  return sum;
+}
+// Holds what the CPU has across 20 yields; true if nothing was lost.
+inline bool HoldsWideRegisters(long seed) {
+  long sum = 0;
+  if (__builtin_cpu_supports("avx512f")) {
+    for (long i = 0; i < kWideWords; ++i) sum = sum * 31 + WideValue(seed, i) * (i < 3 ? 2 : 1);
+    return HoldWidest(seed) == sum;
+  }
+  if (!__builtin_cpu_supports("avx")) return true;
+  for (long i = 0; i < 4; ++i) sum = sum * 31 + WideValue(seed, i);
+  return HoldWide(seed) == sum;
+}
+
 // A program's first instruction, where there is no C library: calls GuestMain(stack).
 #define GUEST_ENTRY        \
   asm(".globl _start\n"    \

@@ -1,0 +1,34 @@
+// R05: 200 threads at once, each with its own stack, variable and id; then 200 one after another.
+//! link: threads
+#include "thread_guest.h"
+
+static thread_local uint64_t own;
+
+int main() {
+  pthread_barrier_t barrier;
+  CHECK(pthread_barrier_init(&barrier, nullptr, 201) == 0);
+  std::atomic<uint64_t> sum{0};
+  std::atomic<int> order{0};
+  static int arrived[200];
+  std::vector<std::unique_ptr<Thread>> threads;
+  for (int i = 0; i < 200; ++i) {
+    threads.push_back(std::make_unique<Thread>([&, i] {
+      own = i;
+      char local[3000];
+      memset(local, i, sizeof(local));
+      pthread_barrier_wait(&barrier);
+      CHECK(own == static_cast<uint64_t>(i));
+      sum += Digest(local, sizeof(local)) * (own + 1);
+      arrived[order++] = i;
+    }));
+  }
+  pthread_barrier_wait(&barrier);
+  threads.clear();
+  Say("sum %016lx of %d", static_cast<unsigned long>(sum.load()), order.load());
+  Vary("order %016lx", static_cast<unsigned long>(Digest(arrived, sizeof(arrived))));
+  long result = 0;
+  for (int i = 0; i < 200; ++i) {
+    Thread([&, i] { result = result * 3 + i; }).Join();
+  }
+  Say("one by one %ld", result);
+}
