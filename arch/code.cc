@@ -12,7 +12,7 @@ uint64_t AddressRule::AddressIn(const Registers& registers) const {
   }
   uint64_t sum = value(base) + (scaled << shift) + static_cast<uint64_t>(offset);
   if (narrow) sum = static_cast<uint32_t>(sum);
-  return sum + value(segment);
+  return (sum + value(segment)) & DataAddressMask();
 }
 
 }  // namespace retake::machine

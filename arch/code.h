@@ -73,7 +73,8 @@ struct InstructionInfo {
 InstructionInfo DecodeInstruction(uint64_t pc, ByteSpan code);
 
 // Of a kExclusive instruction: the addresses at which the task is when the sequence is over (behind
-// its store, and where its branches lead). Empty if its end isn't found in `code`.
+// its store, and where its branches lead). Empty if no store follows in `code`: then there is
+// nothing that a step could spoil.
 std::vector<uint64_t> ExclusiveExits(uint64_t pc, ByteSpan code);
 // Bytes of code to give ExclusiveExits.
 inline constexpr size_t kMaxExclusiveBytes = 128;
@@ -81,6 +82,9 @@ inline constexpr size_t kMaxExclusiveBytes = 128;
 // What an instruction with `stores_flags` left at the stack pointer when stepped, as it would be
 // had it not been stepped.
 uint64_t ClearStoredStepFlag(uint64_t stored);
+
+// The bits of a data address that the CPU looks at.
+uint64_t DataAddressMask();
 
 // How far past a breakpoint instruction the pc is that its trap reports.
 size_t BreakpointPcOffset();

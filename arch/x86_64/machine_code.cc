@@ -382,6 +382,8 @@ std::vector<uint64_t> ExclusiveExits(uint64_t, ByteSpan) { return {}; }
 
 uint64_t ClearStoredStepFlag(uint64_t stored) { return stored & ~kTrapFlag; }
 
+uint64_t DataAddressMask() { return ~uint64_t{0}; }
+
 size_t BreakpointPcOffset() { return BreakpointInstruction().size(); }
 
 // The header's first word says which components aren't in their initial state, as far as the CPU

@@ -59,8 +59,8 @@ Result<StepOutcome> Stepper::Step(Registers& registers) {
       std::vector<uint8_t> code(machine::kMaxExclusiveBytes);
       code.resize(memory_.ReadSome(pc, code.data(), code.size()));
       std::vector<uint64_t> exits = machine::ExclusiveExits(pc, code);
-      if (exits.empty()) return StepOutcome::kRefused;
-      return RunToExit(exits, registers);
+      if (!exits.empty()) return RunToExit(exits, registers);
+      break;
     }
     case machine::StepKind::kPlain:
       break;

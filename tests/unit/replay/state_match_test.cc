@@ -100,14 +100,15 @@ void ExpectSameState(TracedChild& one, TracedChild& other) {
   EXPECT_EQ(one.Get(const_cast<uint64_t&>(counter)), other.Get(const_cast<uint64_t&>(counter)));
   std::map<uint64_t, std::string> pages;
   auto keep = [&](uint64_t address, ByteSpan page) {
-    pages[address] = std::string(page.begin(), page.end());
+    pages[address] = std::string(reinterpret_cast<const char*>(page.data()), page.size());
   };
   ASSERT_TRUE(ForEachWritablePage(one.pid(), one.memory(), keep).ok());
   auto compare = [&](uint64_t address, ByteSpan page) {
-    std::string found(page.begin(), page.end());
+    std::string_view found(reinterpret_cast<const char*>(page.data()), page.size());
     auto place = pages.find(address);
-    EXPECT_EQ(place == pages.end() ? std::string(page.size(), '\0') : place->second, found)
-        << "at " << address;
+    bool same =
+        place == pages.end() ? found.find_first_not_of('\0') == found.npos : place->second == found;
+    EXPECT_TRUE(same) << "at " << address;
   };
   ASSERT_TRUE(ForEachWritablePage(other.pid(), other.memory(), compare).ok());
 }
