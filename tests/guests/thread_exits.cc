@@ -40,7 +40,8 @@ int main() {
   });
   cancelled.AwaitSleep();
   CHECK(pthread_cancel(cancelled.id()) == 0);
-  Say("cancelled %d, cleaned %d", cancelled.Join() == PTHREAD_CANCELED, cleaned.load());
+  bool was_cancelled = cancelled.Join() == PTHREAD_CANCELED;
+  Say("cancelled %d, cleaned %d", was_cancelled, cleaned.load());
 
   for (int round = 0; round < 20; ++round) {
     pthread_attr_t attributes;
