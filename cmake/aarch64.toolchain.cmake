@@ -4,8 +4,7 @@
 #   scripts/aarch64-sysroot DIR
 #   AARCH64_DIR=DIR cmake -S . -B build-aarch64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.toolchain.cmake
 #
-# Unit tests then run in user-mode emulation (package qemu-user), which has no ptrace, no seccomp filters and no vDSO;
-# what needs those runs in a virtual machine: -DCMAKE_CROSSCOMPILING_EMULATOR=... replaces the emulator.
+# What is built runs in tests/aarch64/run-in-machine: `./scripts/test --aarch64` does all of it.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
@@ -31,7 +30,3 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_SYSROOT})
 set(ENV{PKG_CONFIG_LIBDIR}
     ${CMAKE_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${CMAKE_SYSROOT}/usr/share/pkgconfig)
-
-if(NOT CMAKE_CROSSCOMPILING_EMULATOR)
-  set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L ${CMAKE_SYSROOT})
-endif()
