@@ -206,9 +206,18 @@ uint64_t LegacyPage();
 // The registers after such a call: it returns to the address on the stack.
 void FinishLegacyPageCall(Registers& regs, uint64_t return_address, int64_t result);
 
-// Results of an interrupted call that the program never sees (-512 ..-516: ERESTARTSYS and its kin,
-// Linux include/linux/errno.h). On architectures whose kernel rewinds before the stop this is
-// always false.
+// A register that syscall-entry and exit stops of PTRACE_SYSCALL and PTRACE_SYSEMU don't show,
+// whose word says something else there, and where a signal frame has it, in bytes from the stack
+// pointer at rt_sigreturn. See tracee/hidden_register.h.
+struct HiddenRegister {
+  uint8_t word;
+  uint64_t signal_frame_offset;
+};
+std::optional<HiddenRegister> HiddenAtSyscallStops();
+
+// Results at the exit stop of an interrupted call that the program never sees (-512 ..-516:
+// ERESTARTSYS and its kin, Linux include/linux/errno.h). Where the kernel rewinds the call before
+// the next signal's stop, registers there have the argument again.
 bool IsRestart(int64_t result);
 
 // True if `entry` is the re-entry of the call whose registers at its first entry were `first`: the
@@ -231,10 +240,14 @@ struct TrapSwitch {
   Sys sys;
   uint64_t args[2];
 };
-// Makes the time-stamp counter trap; nullopt where no kernel can. Inherited by fork; whether exec
-// keeps it differs.
+// Makes the time-stamp counter trap; nullopt where no kernel can. Inherited by fork; where exec
+// resets it, it is among CallsAfterExec.
 std::optional<TrapSwitch> TimestampTrap();
-bool TimestampTrapSurvivesExec();
+// Calls that a program makes for itself after each exec, before its first instruction, so that it
+// depends on nothing that a trace doesn't hold: traps that exec resets, pointer signatures by keys
+// that the kernel draws. Inherited by fork. A kernel or CPU that refuses one is no failure:
+// `doctor` names the trap, and what a program then sees shows in the comparison of registers.
+std::span<const TrapSwitch> CallsAfterExec();
 // Makes cpuid trap (on) or run free; nullopt where there is no such instruction. Inherited by fork,
 // cleared by exec. May be refused (ENODEV) by the CPU.
 std::optional<TrapSwitch> CpuidTrap(bool on);

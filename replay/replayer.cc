@@ -1,10 +1,10 @@
 // The replay engine. Each address space of the recording is a husk with one kernel thread; a task
 // is a register file.
 //
-// For an event of a call, the husk runs until its next syscall instruction (PTRACE_SYSEMU: the call
-// isn't made), all registers are compared with the recorded ones, what the event holds is applied,
-// and the recorded exit registers are set. Events without a call of their own (a signal frame, a
-// new task) are applied where the one before left the task.
+// For an event of a call, the husk runs until its next syscall instruction (Husk::ResumeToCall: the
+// call isn't made), all registers are compared with the recorded ones, what the event holds is
+// applied, and the recorded exit registers are set. Events without a call of their own (a signal
+// frame, a new task) are applied where the one before left the task.
 #include "replay/replayer.h"
 
 #include <fcntl.h>
@@ -26,6 +26,7 @@
 #include "replay/stack_trace.h"
 #include "snapshot/husk.h"
 #include "supervisor/exec_setup.h"
+#include "tracee/hidden_register.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -47,6 +48,7 @@ class Replayer {
   struct ReplayTask {
     std::shared_ptr<Space> space;  // null: not there (yet, or any more)
     Registers registers;           // what it goes on with
+    Registers entry;               // as found at the entry of its present call
     std::vector<uint8_t> vector;   // its vector state while another task has the husk
     bool at_entry = false;         // it stands at the entry of a call whose event is still to come
   };
@@ -100,7 +102,8 @@ std::string DescribeStop(WaitStatus status, const Registers& found, const ArchDe
     case StopKind::kExited:
     case StopKind::kKilled:
       return fmt::format("the end of the process (wait status {:#x})", status.raw());
-    case StopKind::kSyscall: {
+    case StopKind::kSyscall:
+    case StopKind::kSeccomp: {
       auto number = static_cast<int64_t>(machine::SyscallNumber(found));
       return fmt::format("the call {} (number {}) at {:#x}", SysName(arch.SysOf(number)), number,
                          Pc(found));
@@ -252,7 +255,7 @@ Status Replayer::Apply(const Event& event) {
     case EventKind::kEntered:
       TRY(RunToCall(event, task));
       task.at_entry = true;
-      task.registers = event.before;
+      task.registers = task.entry;
       TRY(ApplyWrites(event, *task.space->husk));
       return options_.check && event.memory_hash != 0 ? CheckHash(event, *task.space->husk)
                                                       : Status();
@@ -304,7 +307,7 @@ Status Replayer::SwitchTo(TaskId id, ReplayTask& task) {
 
 Result<WaitStatus> Replayer::RunHusk(Husk& husk) {
   for (;;) {
-    TRY(ptracer::Resume(husk.pid(), ResumeKind::kEmulate));
+    TRY(husk.ResumeToCall());
     auto status = TRY(ptracer::WaitOne(husk.pid(), -1));
     // Signals from outside (the terminal's, a stray kill) are no part of the replay.
     if (status->kind() == StopKind::kSignal) {
@@ -336,7 +339,9 @@ Status Replayer::RunToCall(const Event& event, ReplayTask& task) {
     TRY(ptracer::GetRegisters(husk.pid(), found));
     if (machine::SyscallNumber(found) == machine::SyscallNumber(event.before) &&
         Pc(found) == Pc(event.before)) {
-      return Compare(event, husk, found);
+      TRY(Compare(event, husk, found));
+      task.entry = found;
+      return husk.Uncover(task.entry);
     }
   } else if (!status.gone()) {
     TRY(ptracer::GetRegisters(husk.pid(), found));
@@ -398,6 +403,9 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
   if (!event.writes.empty()) TRY(ApplyWrites(event, husk));
   if (!event.vector_state.empty()) TRY(ptracer::SetVector(husk.pid(), event.vector_state));
   task.registers = event.after;
+  // Not all recordings could see all registers at an exit.
+  CompleteExit(arch_.SysOf(static_cast<int64_t>(machine::SyscallNumber(event.before))), task.entry,
+               husk.memory(), task.registers);
   if (machine::IsLegacyPageCall(event.before)) {
     // The kernel returns from that page by itself, but only if nothing but the result was changed.
     Registers suppressed = event.before;
@@ -405,7 +413,7 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
     machine::SetResult(suppressed, machine::ResultOf(event.after));
     TRY(ptracer::SetRegisters(husk.pid(), suppressed));
   } else {
-    TRY(ptracer::SetRegisters(husk.pid(), event.after));
+    TRY(ptracer::SetRegisters(husk.pid(), task.registers));
   }
   if (event.echo != EchoTarget::kNone) Echo(event, husk);
   if (options_.check && event.memory_hash != 0) TRY(CheckHash(event, husk));
@@ -464,7 +472,7 @@ Status Replayer::ApplyNewTask(const Event& event, ReplayTask& task) {
     space->husk = TRY(husk.Fork(event.before));
     space->current = event.new_task;
     TRY(ptracer::SetRegisters(space->husk->pid(), event.after));
-    TRY(ptracer::SetRegisters(husk.pid(), event.before));
+    TRY(ptracer::SetRegisters(husk.pid(), task.entry));
     child.space = std::move(space);
     TRY(ApplyWrites(event, *child.space->husk));
   } else {
@@ -473,10 +481,10 @@ Status Replayer::ApplyNewTask(const Event& event, ReplayTask& task) {
     TRY(ApplyWrites(event, husk));
     if (!event.map_ops.empty()) {
       TRY(ApplyMapOps(event, husk, event.before));
-      TRY(ptracer::SetRegisters(husk.pid(), event.before));
+      TRY(ptracer::SetRegisters(husk.pid(), task.entry));
     }
   }
-  task.registers = event.before;
+  task.registers = task.entry;
   tasks_.push_back(std::move(child));
   return {};
 }

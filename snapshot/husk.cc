@@ -17,6 +17,7 @@
 
 #include "base/features.h"
 #include "stub/husk.h"
+#include "tracee/hidden_register.h"
 #include "tracee/maps.h"
 #include "tracee/ptrace.h"
 
@@ -37,13 +38,22 @@ constexpr Sys kAllowed[] = {
     Sys::arch_prctl, Sys::modify_ldt, Sys::exit_group,
 };
 
+// Whether a husk's calls are seen by the stops of its filter.
+bool WaitsForFilter() {
+  static const bool waits =
+      machine::HiddenAtSyscallStops() && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER;
+  return waits;
+}
+
 std::vector<sock_filter> HuskFilter() {
   const ArchDescription& arch = HostArch();
   std::vector<sock_filter> program;
   auto load = [&](size_t offset) {
     program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset)));
   };
-  auto kill = [&] { program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)); };
+  // Calls from elsewhere are stopped at, and never made, where the replayer waits for this filter.
+  uint32_t refusal = WaitsForFilter() ? SECCOMP_RET_TRACE : SECCOMP_RET_KILL_PROCESS;
+  auto kill = [&] { program.push_back(BPF_STMT(BPF_RET | BPF_K, refusal)); };
   auto require_equal = [&](uint32_t value) {
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0));
     kill();
@@ -199,6 +209,8 @@ Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
   std::vector<Mapping> mappings = TRY(ReadMappings(pid));
   RemoteCalls calls(pid, husk->memory_, registers);
   TRY(calls.InstallStub(mappings));
+  for (const machine::TrapSwitch& call : machine::CallsAfterExec())
+    TRY(calls.Call(MakeCall(call.sys, call.args[0], call.args[1])));
 
   std::vector<sock_filter> filter = HuskFilter();
   sock_fprog header{static_cast<unsigned short>(filter.size()),
@@ -219,6 +231,20 @@ Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
     }
   }
   return husk;
+}
+
+Status Husk::ResumeToCall() const {
+  return ptracer::Resume(pid_, WaitsForFilter() ? ResumeKind::kToFilter : ResumeKind::kEmulate);
+}
+
+Status Husk::Uncover(Registers& registers) {
+  if (!machine::HiddenAtSyscallStops() || WaitsForFilter()) return {};
+  RemoteCalls remote(pid_, memory_, registers);
+  TRY(remote.Break());
+  Registers whole;
+  TRY(ptracer::GetRegisters(pid_, whole));
+  CopyHiddenRegister(whole, registers);
+  return ptracer::SetRegisters(pid_, registers);
 }
 
 Husk::~Husk() {

@@ -35,6 +35,14 @@ class Husk {
   // Kills and reaps the process.
   ~Husk();
 
+  // Resumes it until the next call of the program's, which isn't made. By PTRACE_SYSEMU, which
+  // comes before any filter; or, where the stops of that hide a register, to the filter's own stop.
+  // An outer filter can come before that one: if there is any, it is PTRACE_SYSEMU, and Uncover.
+  Status ResumeToCall() const;
+  // At a call's entry: completes the registers read there by what the stop hides, and brings the
+  // husk to a stop where all of them can be set; it has these then.
+  Status Uncover(Registers& registers);
+
   pid_t pid() const { return pid_; }
   TaskMemory& memory() { return memory_; }
 

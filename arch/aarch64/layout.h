@@ -4,11 +4,12 @@
 //
 // What a reader of the rest should know of this architecture. A syscall takes its number in x8 and
 // its arguments in x0..x5, and returns in x0, so a result overwrites the first argument; the number
-// in force is a regset of its own. At a stop of an interrupted call the kernel has already rewound
-// it: pc is at the svc, x0 is the argument again, the number is -1; no internal error (-512 ..
-// -516) is ever seen. In syscall stops made by PTRACE_SYSCALL and PTRACE_SYSEMU, x7 reads 0 (entry)
-// or 1 (exit) and can't be written (arch/arm64/kernel/ptrace.c, report_syscall); in those of
-// seccomp it is itself. So x7 compares only outside of syscalls.
+// in force is a regset of its own. The exit stop of an interrupted call shows an internal error
+// (-512 .. -516) in x0; at the stop of the signal that interrupted it the kernel has rewound it: pc
+// is at the svc, x0 is the argument again, the number is -1. In syscall stops made by
+// PTRACE_SYSCALL and PTRACE_SYSEMU, x7 reads 0 (entry) or 1 (exit) and can't be written
+// (arch/arm64/kernel/ptrace.c, report_syscall); in those of seccomp it is itself. So x7 compares
+// only outside of syscalls.
 #ifndef RETAKE_ARCH_AARCH64_LAYOUT_H_
 #define RETAKE_ARCH_AARCH64_LAYOUT_H_
 

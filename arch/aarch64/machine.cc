@@ -1,5 +1,7 @@
 // The machine half of aarch64: register accessors, restart rules, trapping instructions,
 // breakpoints. Pure functions; arch/aarch64/layout.h says what shapes them.
+#include <sys/auxv.h>
+
 #include "arch/aarch64/layout.h"
 #include "arch/arch.h"
 
@@ -16,6 +18,7 @@ using namespace aarch64;
 constexpr uint32_t kNtPrstatus = 1;
 constexpr uint32_t kNtPrfpreg = 2;
 constexpr uint32_t kNtArmTls = 0x401;
+constexpr uint32_t kNtArmSve = 0x405;
 constexpr uint32_t kNtArmSystemCall = 0x404;
 
 // A kernel without TPIDR2 fills, and takes, only the first half of NT_ARM_TLS.
@@ -33,6 +36,10 @@ constexpr uint64_t kNoSyscall = 0xffffffff;
 constexpr uint64_t kSingleStep = uint64_t{1} << 21;
 constexpr uint64_t kBranchType = uint64_t{3} << 10;
 
+// ERESTARTSYS and ERESTART_RESTARTBLOCK of Linux include/linux/errno.h.
+constexpr int64_t kFirstRestart = -512;
+constexpr int64_t kLastRestart = -516;
+
 constexpr uint8_t kBrk[] = {0x00, 0x00, 0x20, 0xd4};  // brk #0
 
 int64_t NumberAt(const Registers& regs) { return static_cast<int32_t>(regs.words[kSyscallNumber]); }
@@ -48,10 +55,16 @@ constexpr uint8_t kZeroRegister = 31;
 
 std::span<const Regset> Regsets() { return kRegsets; }
 
-uint32_t VectorRegset() { return kNtPrfpreg; }
+// NT_ARM_SVE holds the registers of NT_PRFPREG too, with fpsr and fpcr, in whichever of two layouts
+// its header says. (Writing NT_PRFPREG would zero what the longer registers hold beyond.)
+uint32_t VectorRegset() {
+  static const bool has_sve = (getauxval(AT_HWCAP) & HWCAP_SVE) != 0;
+  return has_sve ? kNtArmSve : kNtPrfpreg;
+}
 
-// struct user_fpsimd_state: 32 registers of 16 bytes, fpsr, fpcr, padding.
-size_t MaxVectorBytes() { return 528; }
+// SVE_PT_SIZE of <asm/ptrace.h> at the longest vectors there can be (2,048 bits): a header of 16
+// bytes, 32 Z registers, 16 predicates and FFR of an eighth of that, fpsr and fpcr, rounded up.
+size_t MaxVectorBytes() { return 8768; }
 
 uint64_t SyscallNumber(const Registers& regs) { return static_cast<uint64_t>(NumberAt(regs)); }
 
@@ -63,8 +76,8 @@ int64_t ResultOf(const Registers& regs) { return static_cast<int64_t>(regs.words
 
 void SetResult(Registers& regs, int64_t value) { regs.words[kX0] = static_cast<uint64_t>(value); }
 
-// The kernel has rewound an interrupted call before the stop, so nothing is pending; the number
-// keeps it from making a call of what it finds after an entry stop.
+// The kernel has rewound an interrupted call before a signal's stop, so nothing is pending; the
+// number keeps it from making a call of what it finds after an entry stop.
 void ForgetSyscall(Registers& regs) { regs.words[kSyscallNumber] = kNoSyscall; }
 
 void SuppressCall(Registers& regs) { regs.words[kSyscallNumber] = kNoSyscall; }
@@ -94,7 +107,14 @@ uint64_t LegacyPage() { return 0; }
 
 void FinishLegacyPageCall(Registers&, uint64_t, int64_t) {}
 
-bool IsRestart(int64_t) { return false; }
+// struct rt_sigframe: siginfo, then a ucontext whose mcontext begins with the fault address and x0.
+std::optional<HiddenRegister> HiddenAtSyscallStops() {
+  constexpr uint64_t kSiginfo = 128;
+  constexpr uint64_t kMcontext = 176;  // offsetof(ucontext, uc_mcontext)
+  return HiddenRegister{kX7, kSiginfo + kMcontext + (1 + kX7) * sizeof(uint64_t)};
+}
+
+bool IsRestart(int64_t result) { return result <= kFirstRestart && result >= kLastRestart; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {
   int64_t number = NumberAt(entry);

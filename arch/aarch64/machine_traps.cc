@@ -1,6 +1,8 @@
 // How aarch64 makes instructions trap. PR_SET_TSC, from Linux 6.12 on, makes reads of the virtual
-// counter and of its frequency fault; fork keeps it, exec resets it. The ID registers answer what
-// the kernel lets them, without a stop, and nothing can make RNDR trap.
+// counter and of its frequency fault; fork keeps it, exec resets it. Pointers are signed with keys
+// that the kernel draws at exec, and the signatures lie on the stack: with the keys disabled
+// (PR_PAC_SET_ENABLED_KEYS, Linux 5.13) signing and authenticating do nothing. The ID registers
+// answer what the kernel lets them, without a stop, and nothing can make RNDR trap.
 #include <sys/prctl.h>
 
 #include "arch/arch.h"
@@ -11,7 +13,16 @@ std::optional<TrapSwitch> TimestampTrap() {
   return TrapSwitch{Sys::prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}};
 }
 
-bool TimestampTrapSurvivesExec() { return false; }
+std::span<const TrapSwitch> CallsAfterExec() {
+  static constexpr TrapSwitch kCalls[] = {
+      {Sys::prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}},
+      // The second argument says which keys, the third, none of them: enabled.
+      {Sys::prctl,
+       {PR_PAC_SET_ENABLED_KEYS,
+        PR_PAC_APIAKEY | PR_PAC_APIBKEY | PR_PAC_APDAKEY | PR_PAC_APDBKEY}},
+  };
+  return kCalls;
+}
 
 std::optional<TrapSwitch> CpuidTrap(bool) { return std::nullopt; }
 

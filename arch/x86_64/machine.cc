@@ -131,6 +131,8 @@ void FinishLegacyPageCall(Registers& regs, uint64_t return_address, int64_t resu
   regs.words[kRsp] += 8;
 }
 
+std::optional<HiddenRegister> HiddenAtSyscallStops() { return std::nullopt; }
+
 bool IsRestart(int64_t result) { return result <= kFirstRestart && result >= kLastRestart; }
 
 bool IsReentryOf(const Registers& first, const Registers& entry) {

@@ -36,7 +36,7 @@ std::optional<TrapSwitch> TimestampTrap() {
   return TrapSwitch{Sys::prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}};
 }
 
-bool TimestampTrapSurvivesExec() { return true; }
+std::span<const TrapSwitch> CallsAfterExec() { return {}; }
 
 std::optional<TrapSwitch> CpuidTrap(bool on) {
   return TrapSwitch{Sys::arch_prctl, {kArchSetCpuid, on ? 0U : 1U}};

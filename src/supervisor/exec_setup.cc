@@ -64,10 +64,12 @@ Status CheckProgram(pid_t pid, std::span<const Mapping> mappings) {
     return Error(0, "the program is no ELF file", pid);
   }
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != HostArch().elf_machine) {
-    return Error(0,
-                 fmt::format("the program is not a 64-bit {} one; retake records no others",
-                             HostArch().name),
-                 pid);
+    return Error(
+        0,
+        fmt::format("the program is not a 64-bit {} one but another architecture's; retake "
+                    "records no others",
+                    HostArch().name),
+        pid);
   }
   for (const Mapping& mapping : mappings) {
     if (TouchesStub(mapping.start, mapping.size())) {
@@ -87,11 +89,8 @@ Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
   auto vdso =
       std::find_if(mappings.begin(), mappings.end(), [](const Mapping& m) { return m.is_vdso(); });
   if (vdso != mappings.end()) TRY(PatchVdso(pid, memory, registers, *vdso));
-  if (auto trap = machine::TimestampTrap(); trap && !machine::TimestampTrapSurvivesExec()) {
-    // A kernel that can't is no failure: `doctor` names it, and a program that looks diverges
-    // visibly.
-    TRY(calls.Call(MakeCall(trap->sys, trap->args[0], trap->args[1])));
-  }
+  for (const machine::TrapSwitch& call : machine::CallsAfterExec())
+    TRY(calls.Call(MakeCall(call.sys, call.args[0], call.args[1])));
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "base/kernel_constants.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/filter.h"
+#include "tracee/hidden_register.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -197,6 +198,8 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
     // numbered -1.)
     bool foreign = data == kForeignArchCall || data == kForeignAbiCall;
     if (options_.stop_at_every_call && !foreign && !machine::IsLegacyPageCall(registers)) {
+      for (Registers* known : {&task.entry, &task.made, &task.last})
+        CopyHiddenRegister(registers, *known);
       return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
     }
   } else if (HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers))) ==
@@ -328,6 +331,7 @@ void Supervisor::RestoreArguments(const Task& task, Registers& registers) const 
 Status Supervisor::HandleCallExit(Task& task) {
   Registers found;
   TRY(ptracer::GetRegisters(task.pid, found));
+  CompleteExit(task.sys, task.entry, task.process->memory, found);
   if (machine::IsRestart(machine::ResultOf(found))) {
     task.phase = Task::Phase::kInterrupted;
     task.last = found;
@@ -345,8 +349,12 @@ Status Supervisor::HandleCallExit(Task& task) {
 }
 
 Status Supervisor::HandleExecDone(Task& task) {
+  // First of all: another architecture's registers can't be read as ours.
+  std::vector<Mapping> mappings = TRY(ReadMappings(task.pid));
+  TRY(CheckProgram(task.pid, mappings));
   Registers registers;
   TRY(ptracer::GetRegisters(task.pid, registers));
+  CopyHiddenRegister(Registers{}, registers);  // a new program begins with zeros
   TaskMemory memory = TRY(TaskMemory::Open(task.pid));
   task.process = std::make_shared<Process>(std::move(memory));
   task.process->owner = task.pid;
@@ -356,8 +364,6 @@ Status Supervisor::HandleExecDone(Task& task) {
   task.group->cpu = cpu;
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
-  std::vector<Mapping> mappings = TRY(ReadMappings(task.pid));
-  TRY(CheckProgram(task.pid, mappings));
   {
     SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
     TRY(SetUpNewImage(task.pid, task.process->memory, registers, mappings));

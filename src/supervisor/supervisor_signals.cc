@@ -115,9 +115,17 @@ Status Supervisor::DeliverToHandler(Task& task, int signal, bool synchronous,
   if (task.phase == Task::Phase::kInterrupted) {
     // A handler runs before the call is made again (or gives EINTR): the call ends here, as an
     // event.
-    Registers exit = before;
+    Registers exit = task.last;
     RestoreArguments(task, exit);
     TRY(sink_.OnCallExit(task, exit));
+    if (Pc(before) != Pc(task.last)) {
+      // The kernel has rewound the call already: all arguments are to be seen, the first too.
+      exit = before;
+      for (int i = 0; i < 6; ++i) {
+        if (machine::Argument(task.made, i) != machine::Argument(task.entry, i))
+          machine::SetArgument(exit, i, machine::Argument(task.entry, i));
+      }
+    }
     if (exit != before) TRY(ptracer::SetRegisters(task.pid, exit));
     task.phase = Task::Phase::kUser;
   }

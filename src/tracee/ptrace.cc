@@ -36,6 +36,8 @@ int RequestOf(ResumeKind kind) {
       return PTRACE_SYSCALL;
     case ResumeKind::kEmulate:
       return PTRACE_SYSEMU;
+    case ResumeKind::kToFilter:
+      return PTRACE_CONT;
     case ResumeKind::kStep:
       return PTRACE_SINGLESTEP;
     case ResumeKind::kListen:
@@ -68,7 +70,30 @@ Status Detach(pid_t pid) {
   return {};
 }
 
+namespace {
+
+// Keeps the kernel from making the call at whose entry the task stands, whatever its registers say.
+Status DropCall(pid_t pid) {
+  Registers none;
+  machine::SuppressCall(none);
+  uint8_t word = HostArch().syscall;
+  for (const Regset& set : machine::Regsets()) {
+    if (set.first_word != word) continue;
+    iovec buffer{&none.words[word], set.bytes};
+    if (Raw(PTRACE_SETREGSET, pid, static_cast<long>(set.note_type), &buffer) != 0)
+      return Failed(pid, "can't drop a call");
+    return {};
+  }
+  Registers registers;
+  TRY(GetRegisters(pid, registers));
+  machine::SuppressCall(registers);
+  return SetRegisters(pid, registers);
+}
+
+}  // namespace
+
 Status Resume(pid_t pid, ResumeKind kind, int signal) {
+  if (kind == ResumeKind::kToFilter) TRY(DropCall(pid));
   if (Raw(RequestOf(kind), pid, nullptr, static_cast<long>(signal)) != 0) {
     return Failed(pid, "can't resume");
   }

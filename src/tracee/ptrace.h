@@ -26,6 +26,7 @@ enum class ResumeKind : uint8_t {
   kContinue,   // to the next event of the filter, or signal
   kToSyscall,  // to the next syscall-entry or exit stop
   kEmulate,    // to the next syscall-entry stop, and make no call there (PTRACE_SYSEMU)
+  kToFilter,   // to the next call that the filter hands over; the present one isn't made
   kStep,       // one instruction
   kListen,     // stay in group-stop
 };

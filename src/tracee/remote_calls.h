@@ -46,6 +46,8 @@ class RemoteCalls {
   // Makes the calls in order; each result is stored in its `result`. More than a batch holds is
   // split.
   Status Run(std::span<BatchCall> calls);
+  // No call: brings the task to the stub's break, a stop like any signal's.
+  Status Break() { return RunBatch({}); }
   // One call; its result.
   Result<uint64_t> Call(const BatchCall& call);
   // Makes one clone call that copies the process, without sharing; returns the child's pid, which

@@ -6,8 +6,12 @@
 #define RETAKE_TESTS_GUESTS_ARCH_GUEST_ARCH_H_
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define GUEST_ARCH_NAME "aarch64"
@@ -35,7 +39,43 @@ inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
 inline long VsyscallTime() { return -1; }
 inline int VsyscallGettimeofday(void*) { return -1; }
 inline int VsyscallGetcpu(unsigned*) { return -1; }
-inline long UseWideTiles() { return -1; }
+
+// SVE's registers, which hold a sum while a load faults and the handler makes the page readable.
+inline long UseWideTiles() {
+  if ((getauxval(AT_HWCAP) & HWCAP_SVE) == 0) return -1;
+  static void* page = mmap(nullptr, 1 << 16, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(page, 1 << 16, PROT_NONE);
+  struct sigaction action = {}, old;
+  action.sa_handler = [](int) { mprotect(page, 1 << 16, PROT_READ); };
+  sigaction(SIGSEGV, &action, &old);
+  long sum, loaded;
+  asm volatile(
+      ".arch_extension sve\n"
+      "ptrue p3.d\n"
+      "index z9.d, #1, #3\n"
+      "ldr %1, [%2]\n"
+      "uaddv d9, p3, z9.d\n"
+      "fmov %0, d9\n"
+      : "=r"(sum), "=&r"(loaded)
+      : "r"(page)
+      : "memory", "v9");
+  sigaction(SIGSEGV, &old, nullptr);
+  return sum + loaded;
+}
+
+// A pointer as the CPU signs it (itself where it can't).
+inline void* SignPointer(void* pointer) {
+  register void* x17 asm("x17") = pointer;
+  register uint64_t x16 asm("x16") = 42;
+  asm volatile("hint #8" : "+r"(x17) : "r"(x16));  // pacia1716
+  return x17;
+}
+inline void* AuthenticatePointer(void* pointer) {
+  register void* x17 asm("x17") = pointer;
+  register uint64_t x16 asm("x16") = 42;
+  asm volatile("hint #12" : "+r"(x17) : "r"(x16));  // autia1716
+  return x17;
+}
 
 // Vector registers across system calls: the kernel keeps the low 128 bits of each, so that they may
 // be live there. True if nothing was lost in 20 yields.
@@ -84,7 +124,30 @@ inline long RawCall(long number, long a = 0, long b = 0, long c = 0, long d = 0,
   return x0;
 }
 
-inline long ForeignGetpid() { return -ENOSYS; }
+// 64-bit code has no way into the 32-bit ABI: a child executes a program of
+// it, which ends with (a byte of) its pid.
+inline long ForeignGetpid() {
+  static const uint32_t program[] = {
+      // ELF header: 32 bits, ARM, entry behind the headers; one program header.
+      0x464c457f, 0x00010101, 0, 0, 0x00280002, 1, 0x10000 + 84, 52, 0, 0x05000200, 0x00200034,
+      0x00280001, 0,
+      // PT_LOAD of all of it at 0x10000, to be read and executed.
+      1, 0, 0x10000, 0x10000, 84 + 16, 84 + 16, 5, 0x10000,
+      // mov r7, #20 (getpid); svc 0; mov r7, #1 (exit); svc 0
+      0xe3a07014, 0xef000000, 0xe3a07001, 0xef000000};
+  int fd = memfd_create("foreign", 0);
+  if (fd < 0 || write(fd, program, sizeof program) != sizeof program) return -1;
+  char name[] = "foreign";
+  char* arguments[] = {name, nullptr};
+  pid_t child = fork();
+  if (child == 0) {
+    fexecve(fd, arguments, environ);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
 
 inline void TrapInstruction() { asm volatile("brk #0"); }
 inline void IllegalInstruction() { asm volatile("udf #0"); }

@@ -27,6 +27,10 @@ inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
   __cpuid_count(leaf, 0, out[0], out[1], out[2], out[3]);
 }
 
+// A pointer as the CPU signs it: here none does.
+inline void* SignPointer(void* pointer) { return pointer; }
+inline void* AuthenticatePointer(void* pointer) { return pointer; }
+
 // The legacy vsyscall page, which only seccomp sees. -1 where the kernel doesn't map it.
 inline long VsyscallTime() {
   auto* time_entry = reinterpret_cast<long (*)(long*)>(0xffffffffff600400);

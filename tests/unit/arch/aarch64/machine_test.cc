@@ -2,7 +2,9 @@
 #include <asm/ptrace.h>
 #include <elf.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/auxv.h>
+#include <ucontext.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -37,7 +39,8 @@ TEST(S12_Registers, AreTheWordsOfUserPtRegsAndTwoSmallRegsets) {
   EXPECT_EQ(sets[2].note_type, static_cast<uint32_t>(NT_ARM_SYSTEM_CALL));
   EXPECT_EQ(sets[2].first_word, kSyscallNumber);
   EXPECT_EQ(sets[2].bytes, sizeof(int));
-  EXPECT_EQ(machine::VectorRegset(), static_cast<uint32_t>(NT_PRFPREG));
+  bool has_sve = (getauxval(AT_HWCAP) & HWCAP_SVE) != 0;
+  EXPECT_EQ(machine::VectorRegset(), static_cast<uint32_t>(has_sve ? NT_ARM_SVE : NT_PRFPREG));
   EXPECT_GE(machine::MaxVectorBytes(), sizeof(user_fpsimd_state));
   // No word belongs to two regsets, none is outside.
   std::map<size_t, int> owners;
@@ -103,8 +106,20 @@ TEST(Machine, ACallIsSetAndRewound) {
   EXPECT_EQ(machine::SyscallNumber(regs), ~uint64_t{0});
 }
 
-TEST(Machine, TheKernelHasRewoundBeforeAnyoneLooks) {
-  for (int64_t result : {-512, -513, -514, -516, -4, 0}) EXPECT_FALSE(machine::IsRestart(result));
+TEST(Machine, ExitStopsShowTheKernelsOwnErrors) {
+  for (int64_t result : {-512, -513, -514, -516}) EXPECT_TRUE(machine::IsRestart(result));
+  for (int64_t result : {-511, -517, -4, 0}) EXPECT_FALSE(machine::IsRestart(result));
+}
+
+TEST(Machine, TheHiddenRegisterIsX7AndLiesInASignalFrame) {
+  auto hidden = machine::HiddenAtSyscallStops();
+  ASSERT_TRUE(hidden);
+  EXPECT_EQ(hidden->word, kX7);
+  struct Frame {  // struct rt_sigframe of arch/arm64/kernel/signal.c
+    siginfo_t info;
+    ucontext_t context;
+  };
+  EXPECT_EQ(hidden->signal_frame_offset, offsetof(Frame, context.uc_mcontext.regs[7]));
 }
 
 TEST(Machine, AReentryIsTheSameCallOrRestartSyscall) {
