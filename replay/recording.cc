@@ -254,9 +254,11 @@ bool Recording::MayBlockNow(Task& task, const Row& row) {
   // What a vfork waits for begins with an event of its own; an exec ends all that could wait.
   if (TaskEffectOf(row) == TaskEffect::kCreates || MapEffectOf(row) == MapEffect::kExec)
     return false;
-  // Of the descriptors that are read or written, regular files don't make anyone wait.
+  // Of the descriptors that are read or written, regular files don't make anyone wait. (A message
+  // queue's is one by its mode, and does.)
   bool by_fd = row.arg_count > 0 && row.args[0].type == Type::kFd;
-  if (!by_fd) return true;
+  bool of_queue = task.sys == Sys::mq_timedreceive || task.sys == Sys::mq_timedsend;
+  if (!by_fd || of_queue) return true;
   int fd = static_cast<int>(machine::Argument(task.entry, 0));
   return !State(task).fds->Look(task.pid, fd, options_.echo).regular || row.sub != nullptr ||
          task.sys == Sys::flock;
