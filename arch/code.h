@@ -91,9 +91,10 @@ size_t BreakpointPcOffset();
 
 // --- Vector state
 
-// Zeroes what of a vector regset says nothing of the program's state, so that equal states are
-// equal bytes, in record and in replay.
-void MakeVectorComparable(std::span<uint8_t> state);
+// Zeroes what of a whole vector regset says nothing of the program's state, and brings it to one of
+// the layouts it may have, so that equal states are equal bytes, in record and in replay. No longer
+// for setting.
+void MakeVectorComparable(std::vector<uint8_t>& state);
 
 // --- Moving code
 

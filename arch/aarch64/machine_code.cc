@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "arch/aarch64/layout.h"
+#include "arch/aarch64/vector_layout.h"
 #include "arch/code.h"
 
 namespace retake::machine {
@@ -305,8 +306,40 @@ size_t BreakpointPcOffset() { return 0; }
 // The uppermost byte of an address isn't looked at (TBI is on for user space).
 uint64_t DataAddressMask() { return ~uint64_t{0} >> 8; }
 
-// struct user_fpsimd_state is all state.
-void MakeVectorComparable(std::span<uint8_t>) {}
+// The kernel shows a task's SVE state in the long layout or, once a syscall has let it drop what
+// lies beyond the vector registers, in the short one. A replay makes no such call, so where the
+// long one holds nothing more, it is brought to the short one.
+void MakeVectorComparable(std::vector<uint8_t>& state) {
+  if (!IsSveRegset(state)) return;
+  SveHeader header = SveHeaderOf(state);
+  bool longer = (header.flags & kSveLayout) != 0;
+  SveHeader plain{};
+  plain.vector_bytes = header.vector_bytes;
+  if (longer) {
+    SveLayout layout(header.vector_bytes);
+    if (state.size() < layout.fpsr + 2 * sizeof(uint32_t)) return;
+    bool more = false;
+    for (size_t at = kSveRegisters; at < layout.fpsr && !more; ++at) {
+      bool low =
+          at < layout.predicates && (at - kSveRegisters) % header.vector_bytes < kVectorBytes;
+      more = !low && state[at] != 0;
+    }
+    if (more) {
+      plain.flags = kSveLayout;
+    } else {
+      // 32 registers of 16 bytes, fpsr, fpcr, 8 bytes of padding.
+      std::vector<uint8_t> brief(kSveRegisters + kVectors * kVectorBytes + 16);
+      for (size_t i = 0; i < kVectors; ++i) {
+        memcpy(&brief[kSveRegisters + i * kVectorBytes],
+               &state[kSveRegisters + i * header.vector_bytes], kVectorBytes);
+      }
+      memcpy(&brief[kSveRegisters + kVectors * kVectorBytes], &state[layout.fpsr],
+             2 * sizeof(uint32_t));
+      state = std::move(brief);
+    }
+  }
+  memcpy(state.data(), &plain, sizeof plain);
+}
 
 Result<MovedCode> MoveCode(uint64_t from, ByteSpan code, size_t at_least, uint64_t to) {
   Mover mover(to);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "arch/aarch64/layout.h"
+#include "arch/aarch64/vector_layout.h"
 #include "arch/code.h"
 
 namespace retake::machine {
@@ -17,7 +18,6 @@ namespace {
 using namespace aarch64;
 
 constexpr size_t kGeneral = 31;
-constexpr size_t kVectors = 32;
 
 struct Data {
   uint64_t saved[3];  // x0, x1, x2
@@ -34,8 +34,6 @@ struct Data {
 static_assert(sizeof(Data) <= kCompareDataBytes);
 
 constexpr uint64_t kConditionFlags = uint64_t{0xf} << 28;
-// Of a vector register in struct user_fpsimd_state.
-constexpr size_t kVectorBytes = 16;
 
 class Writer {
  public:
@@ -156,9 +154,8 @@ std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteS
     out.word_values[i] = used ? words[i].value : 0;
   }
   for (size_t i = 0; i < kVectors; ++i) {
-    if (kVectorBytes * i + 8 <= vector.size()) {
-      memcpy(&out.vectors[i], vector.data() + kVectorBytes * i, 8);
-    }
+    size_t at = VectorOffset(vector, i);
+    if (at + 8 <= vector.size()) memcpy(&out.vectors[i], vector.data() + at, 8);
   }
   std::vector<uint8_t> bytes(sizeof out);
   memcpy(bytes.data(), &out, sizeof out);

@@ -190,6 +190,7 @@ void AddWrites(const Instruction& insn, uint64_t pc, InstructionInfo& info) {
     if (code == 0xa2 || code == 0xa3) {
       AddressRule rule;
       rule.offset = insn.immediate;
+      rule.narrow = insn.address_size;
       rule.size = 8;
       if (insn.segment != 0) rule.segment = insn.segment == 0x64 ? kFsBase : kGsBase;
       AddWrite(info, rule);
@@ -389,7 +390,7 @@ size_t BreakpointPcOffset() { return BreakpointInstruction().size(); }
 // The header's first word says which components aren't in their initial state, as far as the CPU
 // cares to track: a component in that state may or may not be named, and its bytes are the same.
 // Linux, arch/x86/kernel/fpu/xstate.c, __copy_xstate_to_uabi_buf.
-void MakeVectorComparable(std::span<uint8_t> state) {
+void MakeVectorComparable(std::vector<uint8_t>& state) {
   constexpr size_t kLegacyBytes = 512;
   if (state.size() >= kLegacyBytes + 8) memset(state.data() + kLegacyBytes, 0, 8);
 }
