@@ -36,9 +36,9 @@ int main() {
     CHECK(Futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0) == 0);
     // The kernel has written the next owner already: it needn't have run.
     uint32_t now = word;
+    waiter.Join();
     Say("given away: %d", (now & FUTEX_TID_MASK) != static_cast<uint32_t>(Tid()));
     Vary("word %x", now);
-    waiter.Join();
   }
   Tell("free");
   Say("lock with the word, not the call: %d", [] {

@@ -7,7 +7,7 @@
 #include "thread_guest.h"
 
 static thread_local sigjmp_buf back;
-static thread_local int depth;
+static thread_local int depth, rounds;
 static thread_local uint64_t trail;
 static thread_local ucontext_t other;
 static thread_local volatile int stage;
@@ -39,7 +39,7 @@ int main() {
   std::vector<std::unique_ptr<Thread>> threads;
   for (int i = 0; i < 3; ++i) {
     threads.push_back(std::make_unique<Thread>([&, i] {
-      for (volatile int round = 0; round < 10; round = round + 1) {
+      for (rounds = 0; rounds < 10; ++rounds) {
         depth = 0;
         int number = sigsetjmp(back, 1);
         if (number == 0) {

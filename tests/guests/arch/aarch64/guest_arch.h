@@ -149,6 +149,9 @@ inline long ForeignGetpid() {
   return WEXITSTATUS(status);
 }
 
+// What a loop that waits says to the CPU.
+inline void Relax() { asm volatile("yield"); }
+
 inline void TrapInstruction() { asm volatile("brk #0"); }
 inline void IllegalInstruction() { asm volatile("udf #0"); }
 

@@ -166,6 +166,9 @@ inline long ForeignGetpid() {
   return result;
 }
 
+// What a loop that waits says to the CPU.
+inline void Relax() { __builtin_ia32_pause(); }
+
 // A debug trap raised by an instruction, and an instruction that doesn't exist.
 inline void TrapInstruction() { asm volatile("int3"); }
 inline void IllegalInstruction() { asm volatile("ud2"); }
