@@ -29,6 +29,7 @@ enum Part : uint64_t {
   kImage = 1 << 12,
   kMemoryHash = 1 << 13,
   kEchoBytes = 1 << 14,
+  kMark = 1 << 15,
 };
 
 // A process has at most 65,530 mappings by default (vm.max_map_count); no event touches more than a
@@ -184,6 +185,7 @@ uint64_t PartsOf(const Event& event, const EventCodecState& state) {
   if (event.image != 0) parts |= kImage;
   if (event.memory_hash != 0) parts |= kMemoryHash;
   if (!event.echo_bytes.empty()) parts |= kEchoBytes;
+  if (!event.mark.empty()) parts |= kMark;
   return parts;
 }
 
@@ -222,6 +224,7 @@ void EncodeBody(const Event& event, const ArchDescription& arch, EventCodecState
   if (parts & kImage) out.Varint(event.image);
   if (parts & kMemoryHash) out.U64(event.memory_hash);
   if (parts & kEchoBytes) out.Blob(event.echo_bytes);
+  if (parts & kMark) out.Blob(event.mark);
 }
 
 void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& state, Event& event) {
@@ -262,6 +265,7 @@ void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& st
   if (parts & kImage) event.image = DecodeUint32(in);
   if (parts & kMemoryHash) event.memory_hash = in.U64();
   if (parts & kEchoBytes) DecodeBytes(in, event.echo_bytes);
+  if (parts & kMark) DecodeBytes(in, event.mark);
 }
 
 std::span<uint8_t> AddRun(std::vector<MemoryWrite>& runs, std::vector<uint8_t>& data,
@@ -297,6 +301,7 @@ void Event::Clear() {
   previews.clear();
   map_ops.clear();
   vector_state.clear();
+  mark.clear();
   data.clear();
   echo = EchoTarget::kNone;
   echo_pieces.clear();

@@ -108,6 +108,7 @@ struct Event {
   std::vector<MemoryPreview> previews;
   std::vector<MapOp> map_ops;         // applied before `writes`
   std::vector<uint8_t> vector_state;  // the vector regset after the event; empty if unchanged
+  std::vector<uint8_t> mark;          // kPreemption: the rest of its StateMark (EncodeMark)
   std::vector<uint8_t> data;
 
   // kSyscall, kCompleted: these pieces of the task's memory were written to `echo` and are shown

@@ -109,6 +109,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   state.borrows_memory = false;
   state.clear_tid = state.robust_list = 0;
   state.redirection.reset();
+  state.park.reset();
   state.cpuid_trapped = options_.portable;
 
   Image image = TRY(CaptureAfterExec(task.pid, task.process->memory, registers, mappings, *this));

@@ -22,9 +22,11 @@
 #include "replay/file_maps.h"
 #include "replay/page_copies.h"
 #include "replay/redirection.h"
+#include "replay/state_match.h"
 #include "replay/trace.h"
 #include "snapshot/capture.h"
 #include "supervisor/event_sink.h"
+#include "supervisor/fixpoint.h"
 #include "supervisor/supervisor.h"
 
 namespace retake {
@@ -55,6 +57,7 @@ class Recording : public EventSink, private ContentStore {
   bool IsInCallThatBlocks(Task& task) override;
   Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) override;
   Status OnSignal(Task& task, const SignalArrival& arrival) override;
+  Result<Preemption> Preempt(Task& task, uint32_t spin_steps) override;
   Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                 const Registers& after) override;
   Status OnExiting(Task& task) override;
@@ -68,6 +71,8 @@ class Recording : public EventSink, private ContentStore {
     uint64_t brk = 0;  // the program break; 0: not known yet
     bool undumpable = false;
     Scratch scratch;
+    SpinDetector spins;
+    StateMarker marker;
   };
   // A word of memory that the kernel writes when a task ends.
   struct LastWord {
@@ -98,6 +103,7 @@ class Recording : public EventSink, private ContentStore {
     uint64_t clear_tid = 0;                  // CLONE_CHILD_CLEARTID, set_tid_address
     uint64_t robust_list = 0;                // set_robust_list
     std::vector<LastWord> last_words;
+    std::optional<StateMark> park;  // where it was parked last
   };
 
   Result<uint32_t> KeepFile(int fd, const struct stat& status, const std::string& path) override;

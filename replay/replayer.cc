@@ -24,6 +24,7 @@
 #include "replay/divergence.h"
 #include "replay/page_copies.h"
 #include "replay/stack_trace.h"
+#include "replay/state_match.h"
 #include "snapshot/husk.h"
 #include "supervisor/exec_setup.h"
 #include "tracee/hidden_register.h"
@@ -31,6 +32,9 @@
 
 namespace retake {
 namespace {
+
+// ms: a replay that diverged in a loop would look for a state for ever.
+constexpr int64_t kSearchBound = 600'000;
 
 class Replayer {
  public:
@@ -60,6 +64,7 @@ class Replayer {
   Status ApplyTrap(const Event& event, ReplayTask& task);
   Status ApplySignal(const Event& event, ReplayTask& task);
   Status ApplyNewTask(const Event& event, ReplayTask& task);
+  Status ApplyPreemption(const Event& event, ReplayTask& task);
   Status ApplyCall(const Event& event, ReplayTask& task);
 
   // Gives the husk the task's registers.
@@ -284,7 +289,7 @@ Status Replayer::Apply(const Event& event) {
       task.at_entry = false;
       return ptracer::SetRegisters(task.space->husk->pid(), event.after);
     case EventKind::kPreemption:
-      return MakeError("this trace holds a preemption, which this version can't replay");
+      return ApplyPreemption(event, task);
   }
   return MakeError("the trace is damaged: event {} is of no known kind", event.sequence);
 }
@@ -452,6 +457,39 @@ Status Replayer::ApplySignal(const Event& event, ReplayTask& task) {
   }
   TRY(ApplyWrites(event, husk));
   if (!event.vector_state.empty()) TRY(ptracer::SetVector(husk.pid(), event.vector_state));
+  task.registers = event.after;
+  task.at_entry = false;
+  return ptracer::SetRegisters(husk.pid(), event.after);
+}
+
+// The task computes until it is in the state that it was stopped in.
+Status Replayer::ApplyPreemption(const Event& event, ReplayTask& task) {
+  TRY(SwitchTo(event.task, task));
+  Husk& husk = *task.space->husk;
+  StateMark mark;
+  mark.registers = event.before;
+  mark.vector = event.vector_state;
+  ByteReader bytes(event.mark);
+  DecodeMark(bytes, mark);
+  TRY(bytes.status("state mark"));
+  MatchOptions options;
+  options.limit = kSearchBound;
+  MatchOutcome found = TRY(RunToState(husk.pid(), husk.memory(), mark, options));
+  switch (found.kind) {
+    case MatchOutcome::Kind::kMatched:
+      break;
+    case MatchOutcome::Kind::kStopped:
+      return Diverge(
+          event, found.status.gone() ? nullptr : &husk,
+          {DescribeEvent(event, arch_), DescribeStop(found.status, found.registers, arch_),
+           fmt::format("the place was passed {} times, in other states", found.passings)});
+    case MatchOutcome::Kind::kLimit:
+      return Diverge(
+          event, &husk,
+          {DescribeEvent(event, arch_),
+           fmt::format("not that state in {} s of computing", kSearchBound / 1000),
+           fmt::format("the place was passed {} times, in other states", found.passings)});
+  }
   task.registers = event.after;
   task.at_entry = false;
   return ptracer::SetRegisters(husk.pid(), event.after);

@@ -39,6 +39,20 @@ struct SignalArrival {
   Registers after;  // at the handler's first instruction
 };
 
+// What came of stopping a task that computes.
+struct Preemption {
+  enum class Kind : uint8_t {
+    kDone,         // the event is logged; the task is stopped with `registers`
+    kParked,       // likewise, and it spins: it will do nothing else until others write its memory
+    kStillParked,  // it spins in the state that it was parked in last: nothing to log
+    kNotNow,       // it goes on; nothing is logged
+    kStopped,      // another stop came: `status`
+  };
+  Kind kind = Kind::kNotNow;
+  Registers registers;
+  WaitStatus status;
+};
+
 // Each method runs on the tracer thread with the task stopped. An error that is the task's death
 // (ESRCH) is not passed on as a failure; any other ends the run with its sentence.
 class EventSink {
@@ -68,6 +82,10 @@ class EventSink {
   virtual bool IsInCallThatBlocks(Task& task) = 0;
   virtual Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) = 0;
   virtual Status OnSignal(Task& task, const SignalArrival& arrival) = 0;
+  // The task computes, and is stopped in user code; those who share its memory stand still. Finds a
+  // state that a replay can find again. With `spin_steps`, only if the task spins, which may take
+  // so many single steps to see.
+  virtual Result<Preemption> Preempt(Task& task, uint32_t spin_steps) = 0;
   // A trapped instruction was answered.
   virtual Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                         const Registers& after) = 0;

@@ -75,10 +75,10 @@ Result<std::optional<ptracer::Stop>> Supervisor::NextStop() {
 Result<Supervisor::RunEnd> Supervisor::Run() {
   while (tasks_.size() > (first_is_zombie_ ? 1U : 0U)) {
     auto stop = TRY(NextStop());
-    if (held_tasks_ > 0) TRY(CheckHeldSignals());
-    if (crowded_) TRY(CheckTurns());
-    if (!stop && several_) CheckPlacement();
-    if (!stop) continue;
+    if (!stop) {
+      TRY(Tick());
+      continue;
+    }
     Task* task = Find(stop->pid);
     if (task == nullptr) {
       // A new task's first stop can be seen before the stop of the task that made it.
@@ -91,6 +91,7 @@ Result<Supervisor::RunEnd> Supervisor::Run() {
       undispatched_.pop_back();
       TRY(Dispatch(*group));
     }
+    if (tick_ms_ > 0) TRY(Tick());
     if (first_held_ != nullptr && !first_exit_seen_) {
       first_exit_seen_ = true;
       return RunEnd::kFirstExiting;

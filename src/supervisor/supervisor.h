@@ -31,9 +31,9 @@ struct SupervisorOptions {
   // stop of ours, and would be missing from the trace. Costs the same two stops a call, and four
   // where the call is answered without being made.
   bool stop_at_every_call = false;
-  int cpu = -1;               // where the tracer and the first task are pinned; -1: nowhere
-  cpu_set_t cpus{};           // what the program's tasks may run on
-  int hold_bound_ms = 5'000;  // how long a signal may wait for a computing task to reach an event
+  int cpu = -1;           // where the tracer and the first task are pinned; -1: nowhere
+  cpu_set_t cpus{};       // what the program's tasks may run on
+  int hold_bound_ms = 4;  // how long a signal waits for a computing task to reach an event
 };
 
 class Supervisor {
@@ -119,7 +119,16 @@ class Supervisor {
   std::vector<ShareGroup*> Groups(const ShareGroup* without = nullptr) const;
   void PlaceGroup(ShareGroup& group, int cpu);
   void CheckPlacement();
+  // What is done now and then, while SetTicking() says so; at most once an interval.
+  Status Tick();
   void SetTicking();
+
+  // supervisor_preempt.cc: tasks that compute for long.
+  // At a tick, of the holder of a turn that others wait for.
+  Status CheckComputing(Task& task);
+  Status Preempt(Task& task, uint32_t spin_steps);
+  void SetIdle(Task& task, bool idle);
+  void WakeIdlers(ShareGroup& group);
 
   Status Handle(Task& task, WaitStatus status);
   Status HandleExiting(Task& task);
@@ -169,10 +178,11 @@ class Supervisor {
   bool first_exit_seen_ = false;
   bool first_is_zombie_ = false;
   uint32_t next_id_ = 0;
-  int held_tasks_ = 0;    // tasks with held signals: the wait is bounded then
-  bool crowded_ = false;  // someone waits for the turn of a task that runs: likewise
-  bool several_ = false;  // several groups live: now and then they are spread over the CPUs
-  bool ticking_ = false;
+  int held_tasks_ = 0;       // tasks with held signals: the wait is bounded then
+  bool crowded_ = false;     // someone waits for the turn of a task that runs: likewise
+  bool several_ = false;     // several groups live: now and then they are spread over the CPUs
+  int tick_ms_ = 0;          // the timer's present interval; 0: off
+  int64_t last_tick_ = 0;    // ms
   bool cpuid_works_ = true;  // until the CPU refuses
   bool own_cpuid_trapped_ = false;
 };

@@ -19,6 +19,9 @@
 namespace retake {
 namespace {
 
+// Before glibc takes some for itself (signal(7)).
+constexpr int kFirstRealTime = 32;
+
 // Raised by the task's own instruction, not sent by anyone: kernel codes are positive (siginfo's
 // SI_USER is 0), and SI_KERNEL is for faults too.
 bool IsSynchronous(int signal, const siginfo_t& info) {
@@ -85,22 +88,23 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
     ++held_tasks_;
     SetTicking();
   }
-  task.held.push_back(info);
+  // A signal that is pending already isn't a second time, but for real-time ones.
+  bool pending = std::any_of(task.held.begin(), task.held.end(),
+                             [&](const siginfo_t& held) { return held.si_signo == signal; });
+  if (!pending || signal >= kFirstRealTime) task.held.push_back(info);
   return GoOn(task);
 }
 
 Status Supervisor::CheckHeldSignals() {
   int64_t now = MonotonicMilliseconds();
+  std::vector<pid_t> late;
   for (auto& [pid, task] : tasks_) {
-    if (task->held.empty() || task->requeued) continue;
-    if (now - task->held_since < options_.hold_bound_ms) continue;
-    return Error(0,
-                 fmt::format("signal {} ({}) found its task computing for {} s without a syscall; "
-                             "stopping a task in "
-                             "the middle of a computation isn't supported yet",
-                             task->held.front().si_signo, sigabbrev_np(task->held.front().si_signo),
-                             options_.hold_bound_ms / 1000),
-                 pid);
+    if (task->held.empty() || task->requeued || task->phase != Task::Phase::kUser) continue;
+    if (now - task->held_since >= options_.hold_bound_ms && now >= task->preempt_after)
+      late.push_back(pid);
+  }
+  for (pid_t pid : late) {
+    if (Task* task = Find(pid); task != nullptr) TRY(Preempt(*task, 0));
   }
   return {};
 }

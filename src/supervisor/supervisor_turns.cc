@@ -34,6 +34,10 @@ constexpr int kQuickLooks = 2;
 // ... where it runs beside the tracer.
 constexpr int kRemoteLooks = 20;
 
+// ms: between looks at tasks that compute while others wait, and at where groups run.
+constexpr int kQuickTick = 2;
+constexpr int kSlowTick = 20;
+
 constexpr int kEndBound = 10'000;  // ms: how long a task may take to sleep, or to end
 
 // The state letter of /proc/PID/stat (proc(5)); 0 if there is none.
@@ -73,6 +77,7 @@ void Supervisor::LeaveGroup(Task& task) {
   --group.members;
   if (std::exchange(task.vforking, false)) --group.vforking;
   std::erase(group.stragglers, &task);
+  SetIdle(task, false);
   if (group.holder == &task) group.holder = nullptr;
   auto waits = std::find(group.waiting.begin(), group.waiting.end(), &task);
   if (waits != group.waiting.end()) group.waiting.erase(waits);
@@ -171,6 +176,7 @@ Status Supervisor::Arrive(Task& task, WaitStatus status) {
     task.stop = status;
     Wait(task, Task::Wants::kStop);
   } else {
+    if (group->idlers > 0) WakeIdlers(*group);
     handled = Handle(task, status);
   }
   // A task that was killed meanwhile is no failure: its end is reported by a later wait.
@@ -188,12 +194,15 @@ Status Supervisor::Dispatch(ShareGroup& group) {
       }
       return {};
     }
+    auto ready = std::find_if(group.waiting.begin(), group.waiting.end(),
+                              [](const Task* task) { return !task->idle; });
+    if (ready == group.waiting.end()) return {};
     if (group.holder != nullptr) {
       TRY(sink_.OnCallEntered(*group.holder));
       group.holder = nullptr;
     }
-    Task& next = *group.waiting.front();
-    group.waiting.pop_front();
+    Task& next = **ready;
+    group.waiting.erase(ready);
     Status taken = TakeTurn(next);
     if (!taken.ok() && !IsGone(taken.error())) return taken;
   }
@@ -203,9 +212,11 @@ Status Supervisor::Dispatch(ShareGroup& group) {
 Status Supervisor::TakeTurn(Task& task) {
   task.group->holder = &task;
   task.group->turn_began = MonotonicMilliseconds();
+  task.looks = 0;
   Task::Wants wants = std::exchange(task.wants, Task::Wants::kNothing);
   // It may have been killed since.
   if (auto newer = TRY(ptracer::WaitOne(task.pid, 0))) return Handle(task, *newer);
+  if (wants != Task::Wants::kRun && task.group->idlers > 0) WakeIdlers(*task.group);
   switch (wants) {
     case Task::Wants::kRun:
       return Continue(task.pid);
@@ -276,9 +287,16 @@ Status Supervisor::HandleZombie(Task& task) {
 Status Supervisor::CheckTurns() {
   int64_t now = MonotonicMilliseconds();
   std::vector<std::shared_ptr<ShareGroup>> late;
+  std::vector<pid_t> computing;
   bool crowded = false;
   for (auto& [pid, task] : tasks_) {
     ShareGroup& group = *task->group;
+    if (group.idlers > 0) {
+      // Let them look for signals.
+      WakeIdlers(group);
+      late.push_back(task->group);
+      crowded = true;
+    }
     bool straggles = std::count(group.stragglers.begin(), group.stragglers.end(), task.get()) > 0;
     if (group.waiting.empty() || (group.holder != task.get() && !straggles)) continue;
     crowded = true;
@@ -288,6 +306,7 @@ Status Supervisor::CheckTurns() {
       late.push_back(task->group);
       continue;
     }
+    if (task->phase == Task::Phase::kUser && !straggles) computing.push_back(pid);
     if (task->phase != Task::Phase::kInCall) continue;
     if (task->call_noticed == 0) {
       task->call_noticed = now;
@@ -299,6 +318,9 @@ Status Supervisor::CheckTurns() {
     }
   }
   for (const auto& group : late) TRY(Dispatch(*group));
+  for (pid_t pid : computing) {
+    if (Task* task = Find(pid); task != nullptr) TRY(CheckComputing(*task));
+  }
   if (crowded != crowded_) {
     crowded_ = crowded;
     SetTicking();
@@ -340,12 +362,24 @@ void Supervisor::CheckPlacement() {
   }
 }
 
+Status Supervisor::Tick() {
+  int64_t now = MonotonicMilliseconds();
+  if (now - last_tick_ < tick_ms_) return {};
+  last_tick_ = now;
+  if (held_tasks_ > 0) TRY(CheckHeldSignals());
+  if (crowded_) TRY(CheckTurns());
+  if (several_) CheckPlacement();
+  return {};
+}
+
 void Supervisor::SetTicking() {
-  bool wanted = held_tasks_ > 0 || crowded_ || several_;
-  if (wanted == ticking_) return;
-  ticking_ = wanted;
+  int wanted = 0;
+  if (several_) wanted = kSlowTick;
+  if (crowded_ || held_tasks_ > 0) wanted = kQuickTick;
+  if (wanted == tick_ms_) return;
+  tick_ms_ = wanted;
   itimerval timer{};
-  if (wanted) timer.it_interval = timer.it_value = {0, 20'000};
+  timer.it_interval = timer.it_value = {0, wanted * 1'000};
   setitimer(ITIMER_REAL, &timer, nullptr);
 }
 

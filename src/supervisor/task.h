@@ -65,6 +65,8 @@ struct ShareGroup {
   int vforking = 0;  // members that sleep until their child has gone on to a program of its own
 
   int cpu = -1;        // where its tasks run; -1: anywhere
+  bool spins = false;  // one of its tasks has been seen to spin: look sooner
+  int idlers = 0;      // members that are idle
   uint64_t stops = 0;  // of its tasks since the last look at all groups
 
   // Whether user code of more than one could run.
@@ -114,6 +116,10 @@ struct Task {
   std::vector<siginfo_t> held;  // asynchronous signals that found it computing
   bool requeued = false;   // `held` has been sent to it again, to be delivered at this boundary
   int64_t held_since = 0;  // ms, CLOCK_MONOTONIC
+  int looks = 0;           // how often it was stopped to see whether it spins, in this turn
+  // It spins, and nobody who shares its memory has done anything since that was last seen.
+  bool idle = false;
+  int64_t preempt_after = 0;  // ms: stopping it in mid-computation was dear; not again before
 };
 
 }  // namespace retake

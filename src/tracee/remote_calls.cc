@@ -147,9 +147,19 @@ Result<pid_t> RemoteCalls::Fork() {
   return *child_;
 }
 
-Result<SignalsHeld> SignalsHeld::Hold(pid_t pid) {
+Result<SignalsHeld> SignalsHeld::Hold(pid_t pid) { return HoldMask(pid, ~uint64_t{0}); }
+
+Result<SignalsHeld> SignalsHeld::HoldAsynchronous(pid_t pid) {
+  uint64_t raised = 0;
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS})
+    raised |= uint64_t{1} << (signal - 1);
   uint64_t mask = TRY(ptracer::GetSigmask(pid));
-  TRY(ptracer::SetSigmask(pid, ~uint64_t{0}));
+  return HoldMask(pid, ~raised | mask);
+}
+
+Result<SignalsHeld> SignalsHeld::HoldMask(pid_t pid, uint64_t blocked) {
+  uint64_t mask = TRY(ptracer::GetSigmask(pid));
+  TRY(ptracer::SetSigmask(pid, blocked));
   return SignalsHeld(pid, mask);
 }
 

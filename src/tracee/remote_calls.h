@@ -74,12 +74,16 @@ class RemoteCalls {
 class SignalsHeld {
  public:
   static Result<SignalsHeld> Hold(pid_t pid);
+  // All but those that the task's own instructions raise, for a task that executes its own code: to
+  // block those would be to lose their actions when they are forced.
+  static Result<SignalsHeld> HoldAsynchronous(pid_t pid);
   SignalsHeld(SignalsHeld&& other) noexcept
       : pid_(std::exchange(other.pid_, 0)), mask_(other.mask_) {}
   SignalsHeld& operator=(SignalsHeld&&) = delete;
   ~SignalsHeld();
 
  private:
+  static Result<SignalsHeld> HoldMask(pid_t pid, uint64_t blocked);
   SignalsHeld(pid_t pid, uint64_t mask) : pid_(pid), mask_(mask) {}
   pid_t pid_;
   uint64_t mask_;

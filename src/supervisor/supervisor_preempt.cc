@@ -1,0 +1,115 @@
+// Tasks that compute for long: seen at the supervisor's ticks.
+//
+// A finite computation needs no stop, so it is given time. A task that spins until another one has
+// written has to be stopped, since that one waits for its turn; and so has one that a signal waits
+// for. Where a task can be stopped so that a replay finds the place is the sink's business
+// (fixpoints and state marks, DESIGN 7).
+#include <algorithm>
+
+#include "base/clock.h"
+#include "supervisor/supervisor.h"
+
+namespace retake {
+namespace {
+
+// When a task that has had the turn for so long (ms) without an event is looked at, and how many
+// single steps the look may take (3 to 13 us each). Plain spin locks show within a few hundred
+// steps, back-off within 20,000.
+struct Look {
+  int64_t after;
+  uint32_t steps;
+};
+constexpr Look kLooks[] = {{8, 400}, {40, 4'000}, {200, 20'000}};
+// Where spinning has been seen before, the first look comes sooner.
+constexpr int64_t kKnownSpin = 2;  // ms
+// Then it computes; it is stopped wherever it is, so that others have their turn, at twice the time
+// each time.
+constexpr int64_t kFairness = 400;  // ms
+
+constexpr int kStopBound = 1'000;  // ms: how long a running task may take to stop
+
+}  // namespace
+
+Status Supervisor::CheckComputing(Task& task) {
+  ShareGroup& group = *task.group;
+  if (group.holder != &task || task.phase != Task::Phase::kUser || group.waiting.empty()) return {};
+  int64_t now = MonotonicMilliseconds();
+  int64_t computed = now - group.turn_began;
+  auto look = static_cast<size_t>(task.looks);
+  if (look < std::size(kLooks)) {
+    int64_t after = look == 0 && group.spins ? kKnownSpin : kLooks[look].after;
+    if (computed < after) return {};
+    ++task.looks;
+    return Preempt(task, kLooks[look].steps);
+  }
+  if (computed < kFairness || now < task.preempt_after) return {};
+  return Preempt(task, 0);
+}
+
+Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
+  Status interrupted = ptracer::Interrupt(task.pid);
+  if (!interrupted.ok()) return IsGone(interrupted.error()) ? Status() : interrupted.TakeError();
+  Result<std::optional<WaitStatus>> waited = ptracer::WaitOne(task.pid, kStopBound);
+  if (!waited.ok()) return IsGone(waited.error()) ? Status() : Status(waited.TakeError());
+  // In the middle of a page fault that takes its time: its stop comes by itself.
+  if (!*waited) return {};
+  WaitStatus stop = **waited;
+  // Something else came first; the interrupt's stop follows, and means nothing then.
+  if (stop.kind() != StopKind::kEventStop) return Arrive(task, stop);
+  Registers registers;
+  if (Status got = ptracer::GetRegisters(task.pid, registers); !got.ok())
+    return IsGone(got.error()) ? Status() : got.TakeError();
+  bool in_call = static_cast<int64_t>(machine::SyscallNumber(registers)) >= 0;
+  if (in_call || task.phase != Task::Phase::kUser) return Arrive(task, stop);
+
+  int64_t begin = MonotonicMilliseconds();
+  Result<Preemption> preempted = sink_.Preempt(task, spin_steps);
+  if (!preempted.ok()) {
+    return IsGone(preempted.error()) ? Status() : Status(preempted.TakeError());
+  }
+  int64_t end = MonotonicMilliseconds();
+  ShareGroup& group = *task.group;
+  switch (preempted->kind) {
+    case Preemption::Kind::kStopped:
+      return Arrive(task, preempted->status);
+    case Preemption::Kind::kNotNow: {
+      Status going = Continue(task.pid);
+      return going.ok() || !IsGone(going.error()) ? going : Status();
+    }
+    case Preemption::Kind::kParked:
+      group.spins = true;
+      if (group.idlers > 0) WakeIdlers(group);
+      break;
+    case Preemption::Kind::kStillParked:
+      SetIdle(task, true);
+      break;
+    case Preemption::Kind::kDone:
+      // Taking the mark may have been dear; and the fairer to the others, the less it gets done.
+      task.preempt_after = end + 10 * (end - begin);
+      if (task.held.empty()) task.preempt_after += end - group.turn_began;
+      if (group.idlers > 0) WakeIdlers(group);
+      break;
+  }
+  task.last = preempted->registers;
+  if (!task.held.empty() && !task.requeued) Requeue(task);
+  if (group.members == 1 || !task.held.empty()) {
+    // The signal finds it at a boundary now.
+    Status going = Continue(task.pid);
+    return going.ok() || !IsGone(going.error()) ? going : Status();
+  }
+  Wait(task, Task::Wants::kRun);
+  group.holder = nullptr;
+  return Dispatch(group);
+}
+
+void Supervisor::SetIdle(Task& task, bool idle) {
+  if (task.idle == idle) return;
+  task.idle = idle;
+  task.group->idlers += idle ? 1 : -1;
+}
+
+void Supervisor::WakeIdlers(ShareGroup& group) {
+  for (Task* task : group.waiting) SetIdle(*task, false);
+}
+
+}  // namespace retake
