@@ -446,6 +446,15 @@ class Modes:
                     os.chmod(path, 0o755)
         shutil.rmtree(self.trace)
 
+    def replay_twice(self, recorded, drop=None, **options):
+        """Replays with --check, and again with everything gone; on a slow machine both at once."""
+        both = SLOWNESS > 1
+        if not both:
+            compare(recorded, self.replay(flags=["--check"], **options), ("record", "replay"), drop=drop)
+        self.forget_everything()
+        alone = self.replay(self.moved, flags=["--check"] if both else [], outer=without_network(), **options)
+        compare(recorded, alone, ("record", "replay with everything deleted"), drop=drop)
+
     def all(self, argv, differs=False, files=True, says=False, **options):
         """Native, record, replay with --check, replay with everything gone. says: retake is expected to
         say something on stderr while it records."""
@@ -457,10 +466,7 @@ class Modes:
             compare(native, recorded, ("native", "record"), varying=True, files=files, drop=drop)
         elif os.WIFEXITED(recorded.status) and os.WEXITSTATUS(recorded.status) in (99, 125):
             raise Failure(f"recording failed: {recorded.describe_status()}\n{show(recorded.err)}")
-        compare(recorded, self.replay(flags=["--check"], **options), ("record", "replay"), drop=drop)
-        self.forget_everything()
-        alone = self.replay(self.moved, outer=without_network(), **options)
-        compare(recorded, alone, ("record", "replay with everything deleted"), drop=drop)
+        self.replay_twice(recorded, drop=drop, **options)
         if self.place.work.exists():
             raise Failure("the replay made the work directory again")
         return recorded

@@ -19,7 +19,7 @@ import time
 import engine
 from engine import Failure
 
-MOMENTS = 25
+MOMENTS = max(6, 25 // engine.SLOWNESS)
 SEED = 20_240_501
 
 

@@ -55,10 +55,7 @@ def main():
         if case.get("files", True) and not case.get("varies"):
             for name, contents in native.files.items():
                 engine.require_same(f"file {name}", contents, recorded.files.get(name), ("native", "record"))
-        engine.compare(recorded, modes.replay(flags=["--check"], **options), ("record", "replay"))
-        modes.forget_everything()
-        alone = modes.replay(modes.moved, outer=engine.without_network(), **options)
-        engine.compare(recorded, alone, ("record", "replay with everything deleted"))
+        modes.replay_twice(recorded, **options)
 
     engine.main_of_case(args.program, body)
 

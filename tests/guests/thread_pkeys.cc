@@ -6,7 +6,8 @@
 
 static thread_local sigjmp_buf back;
 
-static bool Touch(volatile char* at, bool write, int key, int rights) {
+static bool Touch(volatile char* at, bool to_write, int key, int rights) {
+  volatile bool write = to_write;  // survives the jump
   if (sigsetjmp(back, 1) != 0) {
     // A handler starts with rights of its own, which a jump out of it keeps.
     CHECK(pkey_set(key, rights) == 0);

@@ -10,7 +10,7 @@ constexpr uint64_t kPage = 4096;
 const FileId kFile{8, 77};
 
 FileMap Map(uint64_t page, uint64_t pages, uint64_t file_page, bool shared = false) {
-  return {page * kPage, pages * kPage, file_page * kPage, kFile, shared, 5};
+  return {page * kPage, pages * kPage, file_page * kPage, kFile, shared, false, 5};
 }
 
 const FileMap* At(const FileMaps& maps, uint64_t page) {
