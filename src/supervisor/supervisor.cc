@@ -180,6 +180,7 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
     case StopKind::kEventStop:
       return GoOn(task);
     case StopKind::kGroupStop:
+      TRY(GiveUpTurnStopped(task));
       return ptracer::Resume(task.pid, ResumeKind::kListen);
     case StopKind::kSignal:
       if (task.phase == Task::Phase::kStarting) return GoOn(task, status.signal());

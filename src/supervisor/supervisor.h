@@ -102,6 +102,8 @@ class Supervisor {
   // A call that may block has been let go: if others wait for the turn, sees whether it returns at
   // once.
   Status AwaitQuickReturn(Task& task);
+  // A task is about to stay stopped (SIGSTOP and the like).
+  Status GiveUpTurnStopped(Task& task);
   // Waits until the call has returned or sleeps.
   Status AwaitSleep(Task& task);
   // Waits until a leader whose threads live on has ended.

@@ -250,6 +250,17 @@ Status Supervisor::AwaitQuickReturn(Task& task) {
   return {};
 }
 
+Status Supervisor::GiveUpTurnStopped(Task& task) {
+  // The process counts as stopped once each of its tasks takes part, and those that wait for the
+  // turn do when they are let go. Between events, nobody can tell that it was given up.
+  ShareGroup& group = *task.group;
+  if (group.holder != &task || group.members == 1 || task.phase != Task::Phase::kUser) return {};
+  Registers registers;
+  TRY(ptracer::GetRegisters(task.pid, registers));
+  if (machine::Comparable(registers) == machine::Comparable(task.last)) group.holder = nullptr;
+  return {};
+}
+
 Status Supervisor::AwaitSleep(Task& task) {
   int64_t deadline = MonotonicMilliseconds() + kEndBound;
   while (MonotonicMilliseconds() < deadline) {
