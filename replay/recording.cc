@@ -104,6 +104,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
                          const std::vector<Mapping>& mappings) {
   TaskState& state = State(task);
   state.task = &task;
+  if (state.process != nullptr) WriteLastWordsElsewhere(state);
   state.process = std::make_shared<ProcessState>();
   state.fds = std::make_shared<FdTable>();
   state.borrows_memory = false;
@@ -188,6 +189,8 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
       echo_writer_ = task.id;
     }
   }
+  // The robust futexes that it holds are marked when its memory is left.
+  if (MapEffectOf(row) == MapEffect::kExec && task.group->members > 1) NoteLastWords(task);
   TaskEffect effect = TaskEffectOf(row);
   if (effect == TaskEffect::kExits || effect == TaskEffect::kExitsGroup) {
     LogEntry(task);

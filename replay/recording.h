@@ -118,6 +118,7 @@ class Recording : public EventSink, private ContentStore {
   void FollowTask(Task& task);
   void NoteLastWords(Task& task);
   void AddLastWords(Task& task);
+  void WriteLastWordsElsewhere(TaskState& state);
   Call CallOf(const Task& task, int64_t result) const;
   // As the kernel was given it.
   Call MadeCallOf(const Task& task, int64_t result) const;

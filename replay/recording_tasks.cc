@@ -3,13 +3,15 @@
 // The kernel writes into a program's memory when a task ends, after its last stop: it clears the
 // thread id that pthread_join waits for (CLONE_CHILD_CLEARTID), and marks the robust futexes that
 // the task held (kernel/futex/core.c, exit_robust_list). What those words are is noted before, and
-// what has become of them is part of the event.
+// what has become of them is part of the event; of those in memory that other processes share, an
+// event of one of these, once the task's own memory is gone.
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "replay/recording.h"
 #include "supervisor/exec_setup.h"
@@ -120,13 +122,45 @@ void Recording::NoteLastWords(Task& task) {
 
 void Recording::AddLastWords(Task& task) {
   TaskState& state = State(task);
+  std::vector<LastWord> unread;
   for (const LastWord& word : state.last_words) {
     uint32_t now = 0;
-    if (!task.process->memory.ReadValue(word.address, &now) || now == word.value) continue;
+    if (!task.process->memory.ReadValue(word.address, &now)) {
+      unread.push_back(word);
+      continue;
+    }
+    if (now == word.value) continue;
     std::span<uint8_t> out = event_.AddWrite(word.address, sizeof now);
     memcpy(out.data(), &now, sizeof now);
   }
-  state.last_words.clear();
+  state.last_words = std::move(unread);
+}
+
+void Recording::WriteLastWordsElsewhere(TaskState& state) {
+  for (const LastWord& word : std::exchange(state.last_words, {})) {
+    const FileMap* own = state.process->maps.Find(word.address);
+    if (own == nullptr || !own->shared) continue;
+    uint64_t offset = own->offset + (word.address - own->address);
+    for (const TaskState& other : tasks_) {
+      if (other.process == nullptr || other.process == state.process || other.task == nullptr)
+        continue;
+      const auto& maps = other.process->maps.all();
+      auto map = std::find_if(maps.begin(), maps.end(), [&](const FileMap& candidate) {
+        return candidate.shared && candidate.file == own->file && candidate.offset <= offset &&
+               offset < candidate.offset + candidate.size;
+      });
+      if (map == maps.end()) continue;
+      uint64_t address = map->address + (offset - map->offset);
+      uint32_t now = 0;
+      if (!other.task->process->memory.ReadValue(address, &now)) continue;
+      if (now == word.value) break;
+      Begin(*other.task, EventKind::kMemoryChanged);
+      std::span<uint8_t> out = event_.AddWrite(address, sizeof now);
+      memcpy(out.data(), &now, sizeof now);
+      trace_.Append(event_);
+      break;
+    }
+  }
 }
 
 Status Recording::OnExiting(Task& task) {
@@ -148,6 +182,7 @@ Status Recording::OnGone(Task& task, WaitStatus status) {
   event_.pid = task.pid;
   AddLastWords(task);
   trace_.Append(event_);
+  WriteLastWordsElsewhere(state);
   if (state.redirection) state.redirection->Release(state.process->scratch);
   if (task.id == 0) trace_.manifest().wait_status = status.raw();
   state = TaskState{};
