@@ -176,7 +176,7 @@ class Place:
             "RETAKE_DIR": str(self.store),
             "XDG_CACHE_HOME": str(self.cache),
         }
-        for name in ("RETAKE_WITHOUT", "ASAN_OPTIONS", "UBSAN_OPTIONS", "PYENV_ROOT"):
+        for name in ("RETAKE_WITHOUT", "RETAKE_TEST_SLOWNESS", "ASAN_OPTIONS", "UBSAN_OPTIONS", "PYENV_ROOT"):
             if name in os.environ:
                 env[name] = os.environ[name]
         env.update(extra)
