@@ -1,6 +1,5 @@
 // R02: a file that is mapped privately is written to by a child: clean pages of the parent's
-// mapping show it. Not yet recorded, and refused with a sentence.
-//! expect: 125 mapped
+// mapping show it.
 #include <sys/mman.h>
 
 #include "guest.h"

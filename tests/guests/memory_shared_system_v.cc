@@ -1,5 +1,4 @@
-// R04: System V shared memory: not yet recorded, and refused with a sentence.
-//! expect: 125 System V shared memory
+// R04: System V shared memory: attached twice, by a child, and removed.
 #include <sys/ipc.h>
 #include <sys/shm.h>
 

@@ -1,6 +1,5 @@
 // R04: anonymous shared memory between a parent and its children, in turns kept by pipes; then by
-// watching the memory alone. Not yet recorded, and refused with a sentence.
-//! expect: 125 share writable memory
+// watching the memory alone.
 #include <sys/mman.h>
 
 #include "guest.h"
