@@ -56,9 +56,10 @@ std::vector<Placement::Move> Placement::Balance(const std::vector<ShareGroup*>& 
     // The one with the fewest stops suffers least from being elsewhere, or gains least from coming
     // home.
     for (ShareGroup* group : groups) {
-      if (group->cpu != fullest || !Computes(*group)) continue;
+      if (group->cpu != fullest || !group->movable || !Computes(*group)) continue;
       if (chosen == nullptr || group->stops < chosen->stops) chosen = group;
     }
+    if (chosen == nullptr) return {};
     return {{chosen, emptiest}};
   }
   if (RunningOn(home_, groups) > 0) return {};

@@ -364,6 +364,8 @@ Status Supervisor::HandleExecDone(Task& task) {
   LeaveGroup(task);
   JoinGroup(task, std::make_shared<ShareGroup>());
   task.group->cpu = cpu;
+  task.group->movable = !machine::CpuidTrap(true).has_value();
+  if (!task.group->movable) PlaceGroup(*task.group, options_.cpu);
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
   {
@@ -392,6 +394,7 @@ Status Supervisor::TrapCpuid(Task& task, const Registers& registers) {
     cpuid_works_ = false;
     return {};
   }
+  task.group->movable = true;
   if (!own_cpuid_trapped_) {
     // With the flag equal on both sides of a switch, the kernel writes no MSR there, which on a VM
     // is an exit each time: 3 us a stop instead of 6. From here on this thread executes no cpuid
@@ -454,7 +457,9 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
   if (first_stop.kind() == StopKind::kGroupStop) return ptracer::Resume(pid, ResumeKind::kListen);
   if (!shares) {
     child.group->cpu = parent.group->cpu;
-    PlaceGroup(*child.group, placement_.Choose(child.group->cpu, Groups(parent.group.get())));
+    child.group->movable = parent.group->movable;
+    if (child.group->movable)
+      PlaceGroup(*child.group, placement_.Choose(child.group->cpu, Groups(parent.group.get())));
     if (!several_ && placement_.has_choice()) {
       several_ = true;
       SetTicking();

@@ -104,6 +104,8 @@ Result<bool> Supervisor::Share(Task& task, Task& other) {
     }
   }
   // All on one CPU: they never run at the same time.
+  if (!from->movable) PlaceGroup(*into, from->cpu);
+  into->movable = into->movable && from->movable;
   PlaceGroup(*from, into->cpu);
   for (auto& [pid, member] : tasks_) {
     if (member->group != from) continue;

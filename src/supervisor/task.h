@@ -64,7 +64,10 @@ struct ShareGroup {
   std::vector<Task*> stragglers;
   int vforking = 0;  // members that sleep until their child has gone on to a program of its own
 
-  int cpu = -1;        // where its tasks run; -1: anywhere
+  int cpu = -1;  // where its tasks run; -1: anywhere
+  // May run elsewhere than on the tracer's CPU, which a replay has: not as long as an instruction
+  // can tell the CPUs apart (cpuid, until it traps).
+  bool movable = false;
   bool spins = false;  // one of its tasks has been seen to spin: look sooner
   int idlers = 0;      // members that are idle
   uint64_t stops = 0;  // of its tasks since the last look at all groups

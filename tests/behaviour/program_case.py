@@ -10,8 +10,6 @@ import tomllib
 import engine
 from engine import Failure
 
-THREAD_SENTENCE = b"thread"
-
 
 def main():
     parser = argparse.ArgumentParser()
@@ -21,7 +19,7 @@ def main():
     args = parser.parse_args()
     with open(args.programs, "rb") as file:
         case = tomllib.load(file)[args.program]
-    unknown = set(case) - {"needs", "setup", "run", "stdin", "varies", "files", "status", "threads", "optional", "shell"}
+    unknown = set(case) - {"needs", "setup", "run", "stdin", "varies", "files", "status", "optional", "shell"}
     if unknown:
         sys.exit(f"unknown keys: {unknown}")
     missing = [name for name in case.get("needs", []) if shutil.which(name) is None]
@@ -43,11 +41,6 @@ def main():
         if native.describe_status() != expected:
             raise Failure(f"native: {native.describe_status()}, expected {expected}\n{engine.show(native.err)}")
         recorded = modes.record(argv, **options)
-        if case.get("threads") and recorded.describe_status() == "exit 125":
-            last = recorded.err.strip().splitlines()[-1]
-            if last.startswith(b"retake: ") and THREAD_SENTENCE in last:
-                print(f"starts threads: {last.decode(errors='replace')}")
-                return
         if case.get("varies"):
             engine.require_same("exit status", expected, recorded.describe_status(), ("expected", "record"))
         else:

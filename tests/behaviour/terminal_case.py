@@ -126,8 +126,8 @@ def drive_editor(terminal):
 
 
 SHELL = ["/bin/bash", "--norc", "--noprofile", "-i"]
-# vim.tiny: the full vim starts a thread (timer_create with SIGEV_THREAD).
-EDITOR = ["vim.tiny", "-u", "NONE", "-i", "NONE", "-n", "text"]
+# The full one: it starts a thread (timer_create with SIGEV_THREAD).
+EDITOR = ["vim.basic", "-u", "NONE", "-i", "NONE", "-n", "text"]
 
 
 def settle(screen):
