@@ -172,6 +172,7 @@ Status Recording::OnReleased(Task& task) {
   Begin(task, EventKind::kMemoryChanged);
   AddLastWords(task);
   if (!event_.writes.empty()) Write(task);
+  WriteLastWordsElsewhere(State(task));
   return {};
 }
 
