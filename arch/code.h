@@ -143,7 +143,7 @@ struct WordValue {
   bool operator==(const WordValue&) const = default;
 };
 
-inline constexpr size_t kMaxComparedWords = 8;
+inline constexpr size_t kMaxComparedWords = 16;
 // Of the data that the comparison uses, which must lie at an address below 2 GiB.
 inline constexpr size_t kCompareDataBytes = 1024;
 // An upper bound of the trampoline's code.

@@ -29,6 +29,22 @@ Words Refresh(const TaskMemory& memory, const Words& words) {
   return out;
 }
 
+// Words around the stack pointer, where unoptimised code keeps what its loops count: an outer
+// loop's counter doesn't change in the rounds that were stepped, and tells passings apart all the
+// same.
+void AddStackWords(const TaskMemory& memory, const Registers& registers, Words& words) {
+  constexpr int64_t kBelow = 8;  // words: as much of the red zone as small functions use
+  uint64_t sp = Sp(registers) & ~(kWordBytes - 1);
+  for (int64_t at = -kBelow; words.size() < machine::kMaxComparedWords && at < kBelow; ++at) {
+    machine::WordValue word;
+    word.address = sp + static_cast<uint64_t>(at) * kWordBytes;
+    bool there = std::any_of(words.begin(), words.end(), [&](const machine::WordValue& other) {
+      return other.address == word.address;
+    });
+    if (!there && memory.ReadValue(word.address, &word.value)) words.push_back(word);
+  }
+}
+
 // What is learned from the instructions before a mark.
 class Probe {
  public:
@@ -164,6 +180,7 @@ Result<MarkOutcome> StateMarker::Mark(pid_t pid, const TaskMemory& memory, uint3
   } else if (known) {
     sites_[Pc(registers)] = mark.words;
   }
+  AddStackWords(memory, registers, mark.words);
   mark.registers = registers;
   TRY(ptracer::GetVector(pid, mark.vector));
   mark.stack_hash = HashStackPage(memory, registers);

@@ -19,6 +19,8 @@ int main() {
   std::atomic<int> backward{0};
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   std::vector<std::unique_ptr<Thread>> threads;
+  // A thread that has ended has no clock: none does before it has been asked for.
+  CHECK(pthread_mutex_lock(&mutex) == 0);
   for (int i = 0; i < 3; ++i) {
     threads.push_back(std::make_unique<Thread>([&] {
       for (int j = 0; j < 30; ++j) {
@@ -40,6 +42,7 @@ int main() {
   clockid_t of_first;
   CHECK(pthread_getcpuclockid(threads[0]->id(), &of_first) == 0);
   Vary("its clock %ld", static_cast<long>(Now(of_first)));
+  CHECK(pthread_mutex_unlock(&mutex) == 0);
   threads.clear();
   Say("backward %d", backward.load());
   Vary("%ld %016lx", static_cast<long>(last.load()), static_cast<unsigned long>(counter.load()));
