@@ -38,8 +38,7 @@ const Recording::SharedObject* Recording::FindShared(const FileId& id) const {
 Result<bool> Recording::ShareWithUsersOf(Task& task, const FileId& id, bool writes) {
   const ProcessState* own = State(task).process.get();
   bool retry = false;
-  for (size_t i = 0; i < tasks_.size(); ++i) {
-    const TaskState& other = tasks_[i];
+  for (const TaskState& other : tasks_) {
     if (other.process == nullptr || other.task == nullptr || other.process.get() == own) continue;
     bool concerns =
         std::any_of(other.process->maps.all().begin(), other.process->maps.all().end(),
@@ -157,7 +156,7 @@ Status Recording::AddFileWriteEffects(Task& task, const FdInfo& info, const Row&
     if (other.process.get() == &own) {
       ReadInto(task, changed, {});
     } else if (!changed.empty()) {
-      changed_elsewhere_.push_back({other.task, std::move(changed)});
+      changed_elsewhere_.emplace_back(other.task, std::move(changed));
     }
   }
   return {};

@@ -235,7 +235,8 @@ Result<SpinVerdict> Search::WalkToLeast() {
     }
   }
   // The last state of the round is its first.
-  for (uint32_t at = 0; at < least_at_ % period; ++at) {
+  const uint32_t left = least_at_ < period ? least_at_ : 0;
+  for (uint32_t at = 0; at < left; ++at) {
     if (!TRY(Step())) return verdict_;
   }
   // Anything else means that the caller let somebody write.
