@@ -59,7 +59,7 @@ def one(place, retake, guest, number, delay):
     time.sleep(delay)
     with contextlib.suppress(ProcessLookupError):
         os.kill(supervisor, signal.SIGKILL)
-    wait_until("the end of the program and its children", lambda: not reaper.poll(), 10)
+    wait_until("the end of the program and its children", lambda: not reaper.poll(), 40)
     process.returncode = 0  # reaped above
     status = reaper.statuses[process.pid]
     replayed = engine.run([retake, "replay", str(trace)], place, cwd=place.root / "empty")
