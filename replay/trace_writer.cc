@@ -103,9 +103,9 @@ Status Writer::Start() {
   setup.events =
       TRY(ArchiveWriter::Create(std::move(events), PathOf(kEventsName), ArchiveContent::kEvents,
                                 static_cast<uint8_t>(manifest_.arch)));
-  // Last, so that a directory with a manifest is a trace that can be read, whenever the recorder is
-  // killed.
-  TRY(WriteManifest(kManifestName));
+  // Last, and by rename, so that a directory with a manifest is a trace that can be read, whenever
+  // the recorder is killed.
+  TRY(ReplaceManifest());
   setup.cache_blobs = cache_ ? cache_->blobs() : -1;
   setup.blobs = [this] { return Blobs(); };
   setup.compression_level = options_.compression_level;

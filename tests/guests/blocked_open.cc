@@ -1,5 +1,6 @@
 // R05: opening a FIFO blocks until there is another end; the path may change meanwhile.
 //! link: threads
+//! differs: which of the two opens gets the lower descriptor is a race
 #include <sys/stat.h>
 
 #include "thread_guest.h"
