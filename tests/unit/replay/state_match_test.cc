@@ -156,7 +156,8 @@ TEST(StateMatch, TheStackPageTellsPassingsApart) {
   mark.words.clear();
   MatchOutcome outcome = Match(replayed, mark);
   ASSERT_EQ(outcome.kind, Kind::kMatched);
-  EXPECT_GE(outcome.candidates, 500u);
+  // Where the flags tell some of what was counted, a sixteenth or less of the passings is left.
+  EXPECT_GE(outcome.candidates, 10u);
   ExpectSameState(recorded, replayed);
 }
 
