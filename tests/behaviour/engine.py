@@ -385,6 +385,23 @@ def without_network():
     return []
 
 
+def confined(place, retake, under):
+    """What to run as retake, and the prefix of every command: `under`, a program that runs its arguments
+    confined, or none."""
+    if not under:
+        return retake, []
+    # Copies: another user must be able to run them, wherever this tree lies.
+    tools = place.root / "tools"
+    tools.mkdir()
+    os.chmod(tools, 0o755)
+    copies = []
+    for tool in (retake, under):
+        copies.append(str(tools / os.path.basename(tool)))
+        shutil.copy(tool, copies[-1])
+        os.chmod(copies[-1], 0o755)
+    return copies[0], copies[1:]
+
+
 class Modes:
     """Runs one command in all modes and compares: native, record, replay, and a replay of the copied
     trace after everything the program used has been deleted."""
@@ -408,15 +425,17 @@ class Modes:
         self.fresh()
         return run(self.prefix + argv, self.place, **options)
 
-    def record(self, argv, flags=(), **options):
-        self.fresh()
+    def recorder(self, flags=()):
+        """The words that record what follows them; makes room for the trace."""
         shutil.rmtree(self.trace, ignore_errors=True)
         if self.prefix:  # another user's process makes it
             self.trace.mkdir()
             os.chmod(self.trace, 0o777)
-        return run(
-            self.prefix + [self.retake, "record", *flags, "-o", str(self.trace), "--"] + argv, self.place, **options
-        )
+        return [self.retake, "record", *flags, "-o", str(self.trace), "--"]
+
+    def record(self, argv, flags=(), **options):
+        self.fresh()
+        return run(self.prefix + self.recorder(flags) + argv, self.place, **options)
 
     def replay(self, trace=None, flags=(), outer=(), **options):
         options.pop("stdin", None)

@@ -83,19 +83,8 @@ def main():
 
     def body(place):
         binary = place.bin / name
-        retake = pathlib.Path(args.retake)
-        prefix = []
-        if args.under:
-            # Another user must be able to run them, wherever this tree lies.
-            for tool in (args.retake, args.under):
-                shutil.copy(tool, place.tmp / os.path.basename(tool))
-                os.chmod(place.tmp / os.path.basename(tool), 0o755)
-            tools = place.root / "tools"
-            (place.tmp).rename(tools)
-            place.tmp.mkdir()
-            os.chmod(place.tmp, 0o777)
-            retake = tools / retake.name
-            prefix = [str(tools / os.path.basename(args.under))]
+        retake, prefix = engine.confined(place, args.retake, args.under)
+
         def prepare():
             shutil.copy(args.guest, binary)
 

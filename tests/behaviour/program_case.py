@@ -16,6 +16,7 @@ def main():
     parser.add_argument("--retake", required=True)
     parser.add_argument("--programs", required=True)
     parser.add_argument("--program", required=True)
+    parser.add_argument("--under", help="a program that runs its arguments confined")
     args = parser.parse_args()
     with open(args.programs, "rb") as file:
         case = tomllib.load(file)[args.program]
@@ -28,12 +29,14 @@ def main():
         sys.exit(77 if case.get("optional") else 1)
 
     def body(place):
+        retake, prefix = engine.confined(place, args.retake, args.under)
+
         def prepare():
             if "setup" in case:
-                subprocess.run(["/bin/bash", "-ec", case["setup"]], cwd=place.work, env=place.environment(),
+                subprocess.run([*prefix, "/bin/bash", "-ec", case["setup"]], cwd=place.work, env=place.environment(),
                                check=True, timeout=engine.WAIT_SECONDS)
 
-        modes = engine.Modes(args.retake, place, prepare=prepare)
+        modes = engine.Modes(retake, place, prefix, prepare)
         argv = case["run"] if isinstance(case["run"], list) else [case.get("shell", "/bin/bash"), "-c", case["run"]]
         options = {"stdin": case.get("stdin", "").encode()}
         native = modes.native(argv, **options)

@@ -138,9 +138,9 @@ def settle(screen):
 def driven(place, modes, argv, drive, painted_alone):
     """Natively, recorded and replayed. painted_alone: everything on the screen is the program's own
     (it echoes for itself), so that a replay, at which nobody types, shows exactly the same."""
-    for mode, prefix in (("native", []), ("record", [modes.retake, "record", "-o", str(modes.trace), "--"])):
+    for mode, prefix in (("native", []), ("record", modes.recorder())):
         modes.fresh()
-        terminal = Terminal(prefix + argv, place, place.work)
+        terminal = Terminal(modes.prefix + prefix + argv, place, place.work)
         try:
             expected = drive(terminal)
             status = terminal.finish()
@@ -148,7 +148,7 @@ def driven(place, modes, argv, drive, painted_alone):
             raise Failure(f"{mode}: {failure}") from None
         if status != expected:
             raise Failure(f"{mode}: status {status}, expected {expected}: {engine.show(terminal.seen[-300:])!r}")
-    replay = Terminal([modes.retake, "replay", str(modes.trace)], place, place.root)
+    replay = Terminal(modes.prefix + [modes.retake, "replay", str(modes.trace)], place, place.root)
     status = replay.finish()
     if status != expected:
         raise Failure(f"replay: status {status}, expected {expected}: {engine.show(replay.seen[-400:])!r}")
@@ -163,10 +163,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--retake", required=True)
     parser.add_argument("--case", required=True)
+    parser.add_argument("--under", help="a program that runs its arguments confined")
     args = parser.parse_args()
 
     def body(place):
-        modes = engine.Modes(args.retake, place)
+        retake, prefix = engine.confined(place, args.retake, args.under)
+        modes = engine.Modes(retake, place, prefix)
         if args.case == "shell":
             _, replay = driven(place, modes, SHELL, drive_shell, False)
             for text in (b"42 is it", b"status 4"):
@@ -191,7 +193,7 @@ def main():
             raise Failure("tmux is not installed")
         modes.fresh()
         tmux = ["tmux", "-L", f"retake-{os.getpid()}", "-f", "/dev/null"]
-        command = " ".join(["exec", modes.retake, "record", "-o", str(modes.trace), "--", *EDITOR])
+        command = " ".join(["exec", *modes.prefix, *modes.recorder(), *EDITOR])
         env = place.environment({"TMUX_TMPDIR": str(place.tmp), "SHELL": "/bin/sh"})
 
         def call(*words):
