@@ -18,6 +18,15 @@
 #include "tracee/remote_calls.h"
 
 namespace retake {
+namespace {
+
+// A word that the kernel wrote into the program's memory.
+void AddWord(Event& event, uint64_t address, uint32_t value) {
+  std::span<uint8_t> out = event.AddWrite(address, sizeof value);
+  memcpy(out.data(), &value, sizeof value);
+}
+
+}  // namespace
 
 // --- Tasks ---------------------------------------------------------------------------------------
 
@@ -86,8 +95,7 @@ Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
     uint64_t address = ChildTidAddress(parent);
     uint32_t tid = 0;
     if (child.process->memory.ReadValue(address, &tid)) {
-      std::span<uint8_t> out = event_.AddWrite(address, sizeof tid);
-      memcpy(out.data(), &tid, sizeof tid);
+      AddWord(event_, address, tid);
     }
   }
   trace_.Append(event_);
@@ -130,8 +138,7 @@ void Recording::AddLastWords(Task& task) {
       continue;
     }
     if (now == word.value) continue;
-    std::span<uint8_t> out = event_.AddWrite(word.address, sizeof now);
-    memcpy(out.data(), &now, sizeof now);
+    AddWord(event_, word.address, now);
   }
   state.last_words = std::move(unread);
 }
@@ -155,8 +162,7 @@ void Recording::WriteLastWordsElsewhere(TaskState& state) {
       if (!other.task->process->memory.ReadValue(address, &now)) continue;
       if (now == word.value) break;
       Begin(*other.task, EventKind::kMemoryChanged);
-      std::span<uint8_t> out = event_.AddWrite(address, sizeof now);
-      memcpy(out.data(), &now, sizeof now);
+      AddWord(event_, address, now);
       trace_.Append(event_);
       break;
     }

@@ -82,9 +82,6 @@ class StateMarker {
   // small processes, 60 ms and more at 300 MiB.
   Result<MarkOutcome> Mark(pid_t pid, const TaskMemory& memory, uint32_t steps = kDefaultSteps);
 
-  // The address space has got other code: an exec.
-  void Forget() { sites_.clear(); }
-
   static constexpr uint32_t kDefaultSteps = 24;
   static constexpr uint32_t kMostSteps = 240;
 

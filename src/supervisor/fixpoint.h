@@ -66,9 +66,6 @@ class SpinDetector {
   // ESRCH: the task was killed; the caller's wait tells.
   Result<SpinVerdict> Park(pid_t pid, const TaskMemory& memory, uint32_t budget);
 
-  // The address space has got other code: an exec.
-  void Forget() { sites_.clear(); }
-
   struct Site {
     uint64_t low_pc, high_pc;  // of the round's instructions, inclusive
     uint32_t period;

@@ -64,7 +64,6 @@ class Supervisor {
   Result<WaitStatus> FinishFirst();
   // Reaps the first task: its parent learns of its end now.
   void ReapFirst();
-  bool HasFirst() const { return first_ != nullptr; }
   // Whether tasks of other processes than the first live.
   bool HasOthers() const;
 

@@ -28,6 +28,11 @@ constexpr int64_t kFairness = 400;  // ms
 
 constexpr int kStopBound = 1'000;  // ms: how long a running task may take to stop
 
+// A task that has gone meanwhile is no failure: its end is seen by itself.
+Status UnlessGone(Status status) {
+  return status.ok() || !IsGone(status.error()) ? std::move(status) : Status();
+}
+
 }  // namespace
 
 Status Supervisor::CheckComputing(Task& task) {
@@ -47,10 +52,10 @@ Status Supervisor::CheckComputing(Task& task) {
 }
 
 Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
-  Status interrupted = ptracer::Interrupt(task.pid);
-  if (!interrupted.ok()) return IsGone(interrupted.error()) ? Status() : interrupted.TakeError();
+  if (Status interrupted = ptracer::Interrupt(task.pid); !interrupted.ok())
+    return UnlessGone(std::move(interrupted));
   Result<std::optional<WaitStatus>> waited = ptracer::WaitOne(task.pid, kStopBound);
-  if (!waited.ok()) return IsGone(waited.error()) ? Status() : Status(waited.TakeError());
+  if (!waited.ok()) return UnlessGone(waited.TakeError());
   // In the middle of a page fault that takes its time: its stop comes by itself.
   if (!*waited) return {};
   WaitStatus stop = **waited;
@@ -58,24 +63,20 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
   if (stop.kind() != StopKind::kEventStop) return Arrive(task, stop);
   Registers registers;
   if (Status got = ptracer::GetRegisters(task.pid, registers); !got.ok())
-    return IsGone(got.error()) ? Status() : got.TakeError();
+    return UnlessGone(std::move(got));
   bool in_call = static_cast<int64_t>(machine::SyscallNumber(registers)) >= 0;
   if (in_call || task.phase != Task::Phase::kUser) return Arrive(task, stop);
 
   int64_t begin = MonotonicMilliseconds();
   Result<Preemption> preempted = sink_.Preempt(task, spin_steps);
-  if (!preempted.ok()) {
-    return IsGone(preempted.error()) ? Status() : Status(preempted.TakeError());
-  }
+  if (!preempted.ok()) return UnlessGone(preempted.TakeError());
   int64_t end = MonotonicMilliseconds();
   ShareGroup& group = *task.group;
   switch (preempted->kind) {
     case Preemption::Kind::kStopped:
       return Arrive(task, preempted->status);
-    case Preemption::Kind::kNotNow: {
-      Status going = Continue(task.pid);
-      return going.ok() || !IsGone(going.error()) ? going : Status();
-    }
+    case Preemption::Kind::kNotNow:
+      return UnlessGone(Continue(task.pid));
     case Preemption::Kind::kParked:
       group.spins = true;
       if (group.idlers > 0) WakeIdlers(group);
@@ -94,8 +95,7 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
   if (!task.held.empty() && !task.requeued) Requeue(task);
   if (group.members == 1 || !task.held.empty()) {
     // The signal finds it at a boundary now.
-    Status going = Continue(task.pid);
-    return going.ok() || !IsGone(going.error()) ? going : Status();
+    return UnlessGone(Continue(task.pid));
   }
   Wait(task, Task::Wants::kRun);
   group.holder = nullptr;

@@ -58,7 +58,6 @@ const Row& RowOf(Sys sys) {
 
 Disposition RecordDisposition(const Row& row) { return row.record; }
 int DenyErrno(const Row& row) { return row.deny_errno; }
-bool MayBlock(const Row& row) { return row.may_block; }
 MapEffect MapEffectOf(const Row& row) { return row.map; }
 FdEffect FdEffectOf(const Row& row) { return row.fd; }
 TaskEffect TaskEffectOf(const Row& row) { return row.task; }

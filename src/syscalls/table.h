@@ -91,7 +91,6 @@ const Row& RowOf(Sys sys);
 // Facts that the recorder and the filter ask for, without knowing Row's layout.
 Disposition RecordDisposition(const Row& row);
 int DenyErrno(const Row& row);  // kDeny: the errno the program gets
-bool MayBlock(const Row& row);
 MapEffect MapEffectOf(const Row& row);
 FdEffect FdEffectOf(const Row& row);
 TaskEffect TaskEffectOf(const Row& row);

@@ -70,9 +70,7 @@ void TaskMemory::Gather(std::span<Piece> pieces) const {
 Status TaskMemory::Write(uint64_t address, ByteSpan bytes) const {
   if (bytes.empty()) return {};
   if (MayUse(Feature::kProcessVm)) {
-    iovec local{const_cast<uint8_t*>(bytes.data()), bytes.size()};
-    iovec remote{reinterpret_cast<void*>(address), bytes.size()};
-    ssize_t put = process_vm_writev(pid_, &local, 1, &remote, 1, 0);
+    ssize_t put = WriteDirectly(address, bytes);
     if (put == static_cast<ssize_t>(bytes.size())) return {};
     if (put < 0 && errno == ESRCH) return Error(ESRCH, "can't write the program's memory", pid_);
   }
@@ -82,14 +80,18 @@ Status TaskMemory::Write(uint64_t address, ByteSpan bytes) const {
 Status TaskMemory::WriteAsTask(uint64_t address, ByteSpan bytes) const {
   if (bytes.empty()) return {};
   if (MayUse(Feature::kProcessVm)) {
-    iovec local{const_cast<uint8_t*>(bytes.data()), bytes.size()};
-    iovec remote{reinterpret_cast<void*>(address), bytes.size()};
-    ssize_t put = process_vm_writev(pid_, &local, 1, &remote, 1, 0);
+    ssize_t put = WriteDirectly(address, bytes);
     if (put == static_cast<ssize_t>(bytes.size())) return {};
     if (put >= 0 || errno == EFAULT)
       return Error(EFAULT, "the program's memory isn't writable there", pid_);
   }
   return ForceWrite(address, bytes);
+}
+
+ssize_t TaskMemory::WriteDirectly(uint64_t address, ByteSpan bytes) const {
+  iovec local{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+  iovec remote{reinterpret_cast<void*>(address), bytes.size()};
+  return process_vm_writev(pid_, &local, 1, &remote, 1, 0);
 }
 
 Status TaskMemory::ForceWrite(uint64_t address, ByteSpan bytes) const {

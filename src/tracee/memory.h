@@ -45,6 +45,8 @@ class TaskMemory : public ReadableMemory {
 
  private:
   TaskMemory(pid_t pid, Fd mem) : pid_(pid), mem_(std::move(mem)) {}
+  // process_vm_writev, and what it returns.
+  ssize_t WriteDirectly(uint64_t address, ByteSpan bytes) const;
 
   pid_t pid_;
   Fd mem_;
