@@ -273,6 +273,11 @@ void AnswerCpuid(Registers& regs, const TrappedInstruction& insn, const CpuidRes
 // call but have no plain syscall (vDSO getrandom) are patched to answer ENOSYS.
 Result<std::vector<Patch>> VdsoPatches(ByteSpan elf);
 
+// What to write over the code of a dynamic loader (an executable mapping, whole pages) so that it
+// leaves in memory what depends on the program only. None for code that is no such loader's, or
+// that has no room for it in its last page.
+std::vector<Patch> LoaderPatches(ByteSpan code);
+
 StubImage Stub();
 
 // Single-step or breakpoint traps report the pc this far past the break instruction.

@@ -22,8 +22,8 @@ struct RecordOptions {
   bool portable = false;             // trap cpuid and tell the program a baseline CPU
   bool announce = false;             // say on stderr where the trace went
   OnError on_error = OnError::kStop;
-  int check_interval =
-      0;  // keep a hash of memory every so many events, for `replay --check`; 0: none
+  // A memory hash every so many events; 0: as often as costs a fiftieth of the time.
+  int check_interval = 0;
   std::string status_file;  // JSON with how it ended; empty for none
 };
 

@@ -35,8 +35,8 @@ struct RecordingOptions {
   bool portable = false;
   EchoTargets echo;
   cpu_set_t affinity;  // what the program believes it may run on
-  int check_interval =
-      0;  // a memory hash every so many events; 0: as often as costs a fiftieth of the time
+  // A memory hash every so many events; 0: as often as costs a fiftieth of the time.
+  int check_interval = 0;
 };
 
 class Recording : public EventSink, private ContentStore {

@@ -77,7 +77,7 @@ class Replayer {
   Status GrowObject(uint32_t index, uint64_t size);
   Status ApplyWrites(const Event& event, Husk& husk);
   void Echo(const Event& event, Husk& husk);
-  Status CheckHash(const Event& event, Husk& husk);
+  Status CheckHash(const Event& event);
 
   Error Diverge(const Event& event, Husk* husk, const Divergence& divergence);
   std::string StackOf(Husk& husk);
@@ -231,6 +231,7 @@ Result<ReplayOutcome> Replayer::Run() {
       break;
     }
     Status applied = Apply(event);
+    if (applied.ok() && options_.check && event.memory_hash != 0) applied = CheckHash(event);
     if (!applied.ok()) {
       if (!outcome_.diverged) return applied.TakeError();
       outcome_.failure = applied.error().what();
@@ -261,9 +262,7 @@ Status Replayer::Apply(const Event& event) {
       TRY(RunToCall(event, task));
       task.at_entry = true;
       task.registers = task.entry;
-      TRY(ApplyWrites(event, *task.space->husk));
-      return options_.check && event.memory_hash != 0 ? CheckHash(event, *task.space->husk)
-                                                      : Status();
+      return ApplyWrites(event, *task.space->husk);
     case EventKind::kSyscall:
     case EventKind::kCompleted:
       return ApplyCall(event, task);
@@ -421,7 +420,6 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
     TRY(ptracer::SetRegisters(husk.pid(), task.registers));
   }
   if (event.echo != EchoTarget::kNone) Echo(event, husk);
-  if (options_.check && event.memory_hash != 0) TRY(CheckHash(event, husk));
   return {};
 }
 
@@ -656,7 +654,9 @@ void Replayer::Echo(const Event& event, Husk& husk) {
   WriteAll(fd, event.echo_bytes);
 }
 
-Status Replayer::CheckHash(const Event& event, Husk& husk) {
+Status Replayer::CheckHash(const Event& event) {
+  if (tasks_[event.task].space == nullptr) return {};
+  Husk& husk = *tasks_[event.task].space->husk;
   uint64_t found = TRY(HashWritableMemory(husk.pid(), husk.memory()));
   if (found == event.memory_hash) return {};
   return Diverge(event, &husk,

@@ -151,7 +151,7 @@ Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Regist
     bool whole = mapping.is_vdso() || (mapping.is_file() && !over_file);
     if (whole) {
       AddPages(memory, mapping.start, mapping.end, /*keep_zero=*/false, image);
-    } else if (!over_file || (mapping.prot & PROT_WRITE) != 0) {
+    } else {
       TRY(AddOwnPages(pid, memory, mapping, over_file, image));
     }
     image.mappings.push_back(std::move(out));

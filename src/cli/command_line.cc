@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 
 #include "cli/man_page.h"
 #include "cli/report.h"
@@ -54,6 +55,13 @@ void CommandLine::Flag(const std::string& names, bool* target, std::string_view 
 void CommandLine::Option(const std::string& names, std::string_view metavar, std::string* target,
                          std::string_view help) {
   parser_->app.add_option(names, *target);
+  parser_->pages.push_back({fmt::format("{} {}", Spaced(names), metavar), std::string(help)});
+}
+
+void CommandLine::Number(const std::string& names, std::string_view metavar, int least, int* target,
+                         std::string_view help) {
+  parser_->app.add_option(names, *target)
+      ->check(CLI::Range(least, std::numeric_limits<int>::max()));
   parser_->pages.push_back({fmt::format("{} {}", Spaced(names), metavar), std::string(help)});
 }
 

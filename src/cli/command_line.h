@@ -29,6 +29,9 @@ class CommandLine {
   // `metavar` is what the page calls the value: "DIR".
   void Option(const std::string& names, std::string_view metavar, std::string* target,
               std::string_view help);
+  // A value that must be a whole number from `least` on.
+  void Number(const std::string& names, std::string_view metavar, int least, int* target,
+              std::string_view help);
   // A value that must be one of `choices`; `target` gets its index.
   void Choice(const std::string& names, std::initializer_list<std::string_view> choices,
               size_t* target, std::string_view help);

@@ -71,6 +71,10 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
               "What to do when the trace can't be written any more, for instance because the disk "
               "is full: stop the program (the default), or let it go on without being recorded. "
               "What was recorded until then can be replayed in either case.");
+  line.Number(
+      "--check-every", "N", 1, &options.check_interval,
+      "Keep a hash of the program's memory at every Nth event, for `retake replay --check`. "
+      "Without it, as often as takes a fiftieth of the time.");
   line.Option("--status-file", "FILE", &options.status_file,
               "Write how it ended to FILE, as JSON.");
   line.Flag("-v,--verbose", &verbose,
@@ -105,7 +109,8 @@ constinit const Verb kRecordVerb = {
     .summary = "run a program and keep the run",
     .synopsis =
         "retake record [-o DIR] [--wait] [--portable] [--on-error stop|continue]\n"
-        "              [--status-file FILE] [-v] [--] COMMAND [ARGUMENT...]",
+        "              [--check-every N] [--status-file FILE] [-v] [--] COMMAND\n"
+        "              [ARGUMENT...]",
     .description =
         "Runs COMMAND, and all processes that it starts, as they would run without\n"
         "retake: with the same standard input and output, the same terminal, the same\n"

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "base/fd.h"
 #include "base/features.h"
@@ -18,6 +19,26 @@
 
 namespace retake {
 namespace {
+
+// Writes over code.
+Status WritePatches(pid_t pid, TaskMemory& memory, const Registers& registers,
+                    const Mapping& mapping, std::span<const Patch> patches) {
+  bool forced = true;
+  for (const Patch& patch : patches)
+    forced = forced && memory.ForceWrite(mapping.start + patch.offset, patch.bytes).ok();
+  if (forced) return {};
+  // A kernel that lets no tracer write to read-only pages: make them writable for a moment.
+  RemoteCalls calls(pid, memory, registers);
+  auto protect = [&](uint64_t prot) -> Status {
+    uint64_t result = TRY(calls.Call(MakeCall(Sys::mprotect, mapping.start, mapping.size(), prot)));
+    if (result == 0) return {};
+    return Error(static_cast<int>(-result),
+                 fmt::format("can't change the protection of {}", mapping.name), pid);
+  };
+  TRY(protect(PROT_READ | PROT_WRITE));
+  for (const Patch& patch : patches) TRY(memory.Write(mapping.start + patch.offset, patch.bytes));
+  return protect(PROT_READ | PROT_EXEC);
+}
 
 Status PatchVdso(pid_t pid, TaskMemory& memory, const Registers& registers, const Mapping& vdso) {
   // The same kernel gives every process the same vDSO: its patches are computed once.
@@ -31,22 +52,42 @@ Status PatchVdso(pid_t pid, TaskMemory& memory, const Registers& registers, cons
     known_patches = TRY(machine::VdsoPatches(image));
     known_image = std::move(image);
   }
-  bool forced = true;
-  for (const Patch& patch : known_patches) {
-    forced = forced && memory.ForceWrite(vdso.start + patch.offset, patch.bytes).ok();
+  return WritePatches(pid, memory, registers, vdso, known_patches);
+}
+
+// Dynamic loaders are small; a larger mapping is of another program.
+constexpr uint64_t kMostLoaderBytes = 512 << 10;
+
+Status PatchLoader(pid_t pid, TaskMemory& memory, const Registers& registers,
+                   const Mapping& mapping) {
+  // Each program has the same loader: its patches are computed once, and are good for code that has
+  // the same bytes where they go.
+  struct Known {
+    std::vector<Patch> patches;
+    std::vector<std::vector<uint8_t>> replaced;
+  };
+  static std::map<std::pair<uint64_t, uint64_t>, Known> loaders;
+  auto bytes_at = [&](const Patch& patch) {
+    std::vector<uint8_t> bytes(patch.bytes.size());
+    bytes.resize(memory.ReadSome(mapping.start + patch.offset, bytes.data(), bytes.size()));
+    return bytes;
+  };
+  auto [at, is_new] = loaders.try_emplace({mapping.device, mapping.inode});
+  Known& known = at->second;
+  auto still_fits = [&] {
+    for (size_t i = 0; i < known.patches.size(); ++i) {
+      if (bytes_at(known.patches[i]) != known.replaced[i]) return false;
+    }
+    return true;
+  };
+  if (is_new || !still_fits()) {
+    std::vector<uint8_t> code(mapping.size());
+    code.resize(memory.ReadSome(mapping.start, code.data(), code.size()));
+    known = {machine::LoaderPatches(code), {}};
+    for (const Patch& patch : known.patches) known.replaced.push_back(bytes_at(patch));
   }
-  if (forced) return {};
-  // A kernel that lets no tracer write to read-only pages: make them writable for a moment.
-  RemoteCalls calls(pid, memory, registers);
-  uint64_t result =
-      TRY(calls.Call(MakeCall(Sys::mprotect, vdso.start, vdso.size(), PROT_READ | PROT_WRITE)));
-  if (result != 0) return Error(static_cast<int>(-result), "can't make the vDSO writable", pid);
-  for (const Patch& patch : known_patches)
-    TRY(memory.Write(vdso.start + patch.offset, patch.bytes));
-  result = TRY(calls.Call(MakeCall(Sys::mprotect, vdso.start, vdso.size(), PROT_READ | PROT_EXEC)));
-  if (result != 0)
-    return Error(static_cast<int>(-result), "can't make the vDSO executable again", pid);
-  return {};
+  if (known.patches.empty()) return {};
+  return WritePatches(pid, memory, registers, mapping, known.patches);
 }
 
 }  // namespace
@@ -89,6 +130,11 @@ Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
   auto vdso =
       std::find_if(mappings.begin(), mappings.end(), [](const Mapping& m) { return m.is_vdso(); });
   if (vdso != mappings.end()) TRY(PatchVdso(pid, memory, registers, *vdso));
+  for (const Mapping& mapping : mappings) {
+    bool is_code = mapping.is_file() && (mapping.prot & PROT_EXEC) != 0;
+    if (is_code && mapping.size() <= kMostLoaderBytes)
+      TRY(PatchLoader(pid, memory, registers, mapping));
+  }
   for (const machine::TrapSwitch& call : machine::CallsAfterExec())
     TRY(calls.Call(MakeCall(call.sys, call.args[0], call.args[1])));
   return {};
