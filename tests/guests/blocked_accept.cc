@@ -19,10 +19,14 @@ int main() {
 
   Room name(64), length(sizeof(socklen_t));
   *length.as<socklen_t>() = 64;
-  int client = -1;
-  long fd = Blocked(
+  // Two threads open descriptors: which gets which number isn't said.
+  int client = -1, accepted = -1;
+  Blocked(
       "accept4", {{&name}, {&length}, true},
-      [&] { return accept4(listener, name.as<sockaddr>(), length.as<socklen_t>(), SOCK_CLOEXEC); },
+      [&] {
+        accepted = accept4(listener, name.as<sockaddr>(), length.as<socklen_t>(), SOCK_CLOEXEC);
+        return accepted < 0 ? -1 : 0;
+      },
       [&] {
         client = socket(AF_INET, SOCK_STREAM, 0);
         CHECK(connect(client, reinterpret_cast<sockaddr*>(&address), size) == 0);
@@ -31,10 +35,11 @@ int main() {
       name.as<sockaddr_in>()->sin_family,
       name.as<sockaddr_in>()->sin_addr.s_addr == htonl(INADDR_LOOPBACK));
   Vary("from port %d", ntohs(name.as<sockaddr_in>()->sin_port));
-  close(static_cast<int>(fd));
+  close(accepted);
   close(client);
   Blocked(
-      "accept without address", {{}, {}}, [&] { return accept(listener, nullptr, nullptr); },
+      "accept without address", {{}, {}},
+      [&] { return accept(listener, nullptr, nullptr) < 0 ? -1 : 0; },
       [&] {
         client = socket(AF_INET, SOCK_STREAM, 0);
         CHECK(connect(client, reinterpret_cast<sockaddr*>(&address), size) == 0);

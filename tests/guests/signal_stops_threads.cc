@@ -6,7 +6,8 @@
 int main() {
   int ready[2];
   static int told[2];
-  CHECK(pipe(ready) == 0 && pipe(told) == 0);
+  int finish[2];
+  CHECK(pipe(ready) == 0 && pipe(told) == 0 && pipe(finish) == 0);
   pid_t program = Child([&] {
     std::atomic<bool> stop{false};
     std::atomic<long> rounds{0};
@@ -34,6 +35,9 @@ int main() {
     waits.AwaitSleep();
     CHECK(write(told[1], "r", 1) == 1);
     while (continued < 3) usleep(500);
+    // Not before it has been seen to go on: its end would hide that.
+    char byte;
+    CHECK(read(finish[0], &byte, 1) == 1);
     stop = true;
     CHECK(write(ready[1], "x", 1) == 1);
     busy.Join();
@@ -53,5 +57,6 @@ int main() {
     Say("%s", StatusText(status).c_str());
     CHECK(read(told[0], &byte, 1) == 1);
   }
+  CHECK(write(finish[1], "f", 1) == 1);
   Say("%s", StatusText(WaitFor(program)).c_str());
 }
