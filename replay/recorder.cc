@@ -63,8 +63,10 @@ class Recorder {
     supervising.cpus = program.affinity;
     supervisor_ = std::make_unique<Supervisor>(supervising, *recording_);
     recording_->set_supervisor(*supervisor_);
-    supervisor_->AddFirst(program.pid);
-    return {};
+    // Last: from here on the program dies with the supervisor, and then there must be a trace.
+    Status seized = supervisor_->SeizeFirst(program.pid);
+    if (!seized.ok()) trace_->Discard();
+    return seized;
   }
 
   void Supervise() {

@@ -18,8 +18,6 @@
 #include "arch/arch.h"
 #include "base/fd.h"
 #include "supervisor/filter.h"
-#include "supervisor/supervisor.h"
-#include "tracee/ptrace.h"
 
 extern char** environ;
 
@@ -145,8 +143,7 @@ void CloseInherited(int keep) {
     _exit(125);
   launched.pid = program;
   // Threads that `prepare` starts are free to run elsewhere; this one is pinned after it.
-  Status status = ptracer::Seize(program, Supervisor::TraceOptions());
-  if (status.ok()) status = prepare(launched);
+  Status status = prepare(launched);
   if (status.ok() && launched.cpu >= 0) {
     cpu_set_t one;
     CPU_ZERO(&one);

@@ -28,14 +28,15 @@ struct Launch {
 };
 
 struct LaunchedProgram {
-  pid_t pid = 0;          // seized, not yet at its exec
+  pid_t pid = 0;          // not yet at its exec
   int cpu = -1;           // where it and the supervisor's thread are pinned; -1: nowhere
   cpu_set_t affinity;     // what it was before
   bool filtered = false;  // an outer seccomp filter is in force
 };
 
-// Runs `prepare` and then `supervise` in the supervisor's process; `prepare` runs before the
-// program is let go, and its error is printed and given up on by the calling process. Returns only
+// Runs `prepare` and then `supervise` in the supervisor's process; `prepare` seizes the program
+// (Supervisor::SeizeFirst) before it is let go, and its error is printed and given up on by the
+// calling process. Returns only
 // in the calling process, if the program wasn't started: with its exit status (125, 126, 127), the
 // reason printed on stderr.
 int LaunchProgram(const Launch& launch,

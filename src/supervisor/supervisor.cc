@@ -26,16 +26,16 @@ void Nap(long nanoseconds) {
   nanosleep(&nap, nullptr);
 }
 
+// Descendants inherit them.
+constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
+                                   PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
+                                   PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT;
+
 bool IsUntracedClone(const Task& task) {
   return task.sys == Sys::clone && (machine::Argument(task.entry, 0) & CLONE_UNTRACED) != 0;
 }
 
 }  // namespace
-
-uint64_t Supervisor::TraceOptions() {
-  return PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC |
-         PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT;
-}
 
 Task& Supervisor::NewTask(pid_t pid) {
   auto task = std::make_unique<Task>();
@@ -51,13 +51,15 @@ Task* Supervisor::Find(pid_t pid) {
   return found == tasks_.end() ? nullptr : found->second.get();
 }
 
-void Supervisor::AddFirst(pid_t pid) {
+Status Supervisor::SeizeFirst(pid_t pid) {
+  TRY(ptracer::Seize(pid, kTraceOptions));
   Task& task = NewTask(pid);
   task.phase = Task::Phase::kStarting;
   task.signals = std::make_shared<SignalActions>();
   JoinGroup(task, std::make_shared<ShareGroup>());
   task.group->cpu = options_.cpu;
   first_ = &task;
+  return {};
 }
 
 Result<std::optional<ptracer::Stop>> Supervisor::NextStop() {

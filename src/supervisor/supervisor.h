@@ -41,11 +41,8 @@ class Supervisor {
   Supervisor(SupervisorOptions options, EventSink& sink)
       : options_(options), sink_(sink), placement_(options.cpu, options.cpus) {}
 
-  // Options to seize the first task with; its descendants inherit them.
-  static uint64_t TraceOptions();
-
-  // Takes charge of the first task, which has been seized and will exec.
-  void AddFirst(pid_t pid);
+  // Seizes the first task, which will exec.
+  Status SeizeFirst(pid_t pid);
 
   // What happened to the first process while Run() ran.
   enum class RunEnd : uint8_t {
