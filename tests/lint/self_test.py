@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows that each rule of check_tree.py fails on a tree that breaks it, and passes on one that doesn't."""
+"""Shows that each check fails on a tree that breaks its rule, and passes on one that doesn't."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import check_tree  # noqa: E402
+import check_warnings  # noqa: E402
 
 GOOD = {
     "src/base/fd.h": "// A descriptor.\n#ifndef RETAKE_BASE_FD_H_\n#define RETAKE_BASE_FD_H_\n#endif\n",
@@ -50,6 +51,15 @@ class LintTest(unittest.TestCase):
     def test_includes_are_named_from_the_root(self):
         self.assert_caught("includes", "src/base/a.cc", '#include "fd.h"\n')
         self.assert_caught("includes", "src/attic/a.cc", "\n")
+
+    def test_warnings(self):
+        flags = "-Wall -Wextra -Werror"
+        good = {"file": "a.cc", "command": f"g++ {flags} -c a.cc"}
+        self.assertEqual(list(check_warnings.check([good])), [])
+        for flag in flags.split():
+            bad = {"file": "b.cc", "command": f"g++ {flags} -c b.cc".replace(flag + " ", "")}
+            self.assertEqual(list(check_warnings.check([good, bad])), [f"b.cc: compiled without {flag}"])
+        self.assertEqual(len(list(check_warnings.check([]))), 1)
 
     def test_architecture(self):
         self.assert_caught("architecture", "src/cli/a.cc", "#ifdef __x86_64__\n")
