@@ -189,6 +189,9 @@ void SuppressCall(Registers& regs);
 // Turns registers at a syscall *entry* (the call suppressed) into those after it returned `result`:
 // what the hardware's syscall instruction clobbers is set as the kernel would.
 void FinishCall(Registers& regs, int64_t result);
+// What the kernel leaves as the result of a call that a filter turns into SIGSYS: the registers are
+// as they were before the call (syscall_rollback).
+int64_t RolledBackResult(const Registers& entry);
 
 // At a stop in user code (or one made so by ForgetSyscall): makes the registers such that executing
 // the syscall instruction makes this call.

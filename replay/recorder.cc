@@ -52,6 +52,7 @@ class Recorder {
     trace_ = TRY(TraceWriter::Create(options_.directory, MakeManifest(options_, program.cpu)));
     RecordingOptions recording;
     recording.portable = options_.portable;
+    recording.filtered = program.filtered;
     recording.echo = echo_;
     recording.affinity = program.affinity;
     recording.check_interval = options_.check_interval;
@@ -59,6 +60,7 @@ class Recorder {
     SupervisorOptions supervising;
     supervising.portable = options_.portable;
     supervising.stop_at_every_call = program.filtered;
+    supervising.no_new_privs = program.no_new_privs;
     supervising.cpu = program.cpu;
     supervising.cpus = program.affinity;
     supervisor_ = std::make_unique<Supervisor>(supervising, *recording_);

@@ -3,6 +3,7 @@
 #include "replay/recording.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -22,6 +23,18 @@
 #include "tracee/remote_calls.h"
 
 namespace retake {
+namespace {
+
+// Whether any argument of a prctl from the nth on isn't zero.
+bool HasMoreArguments(const Task& task, int from) {
+  for (int i = from; i < 5; ++i) {
+    if (machine::Argument(task.entry, i) != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Recording::TaskState& Recording::State(const Task& task) {
   if (task.id >= tasks_.size()) tasks_.resize(task.id + 1);
   TaskState& state = tasks_[task.id];
@@ -152,6 +165,10 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   TRY(CheckHealth());
   TaskState& state = State(task);
   state.entered = false;
+  bool is_foreign = filter_data == kForeignArchCall || filter_data == kForeignAbiCall;
+  if (!is_foreign) {
+    if (auto verdict = TRY(JudgeByOwnFilters(task))) return *verdict;
+  }
   switch (filter_data) {
     case kUnknownCall: {
       Count(fmt::format("syscall {}", static_cast<int64_t>(machine::SyscallNumber(task.entry))));
@@ -299,6 +316,8 @@ Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& ro
   switch (task.sys) {
     case Sys::prctl:
       return AnswerPrctl(task);
+    case Sys::seccomp:
+      return Answered(AnswerSeccomp(task));
     case Sys::clone3:
       if ((CloneFlags(task) & CLONE_UNTRACED) != 0) return Answered(-EPERM);
       break;
@@ -383,7 +402,20 @@ Result<std::optional<int64_t>> Recording::AnswerPrctl(Task& task) {
     case PR_GET_DUMPABLE:
       return Answered(process.undumpable ? 0 : 1);
     case PR_SET_SECCOMP:
-      return Answered(-EINVAL);
+      if (value == SECCOMP_MODE_STRICT) return Answered(AnswerStrictMode(task));
+      return Answered(value == SECCOMP_MODE_FILTER
+                          ? AnswerFilterMode(task, 0, machine::Argument(task.entry, 2))
+                          : -EINVAL);
+    case PR_GET_SECCOMP:
+      return Answered(SeccompModeOf(task));
+    case PR_SET_NO_NEW_PRIVS:
+      // Set for all that is recorded: a filter needs it.
+      if (value != 1 || HasMoreArguments(task, 2)) return Answered(-EINVAL);
+      task.no_new_privs = true;
+      return Answered(0);
+    case PR_GET_NO_NEW_PRIVS:
+      if (HasMoreArguments(task, 1)) return Answered(-EINVAL);
+      return Answered(task.no_new_privs ? 1 : 0);
     case PR_SET_TSC:
       return Answered(value == PR_TSC_ENABLE ? 0 : -EINVAL);
     default:

@@ -33,6 +33,7 @@ namespace retake {
 
 struct RecordingOptions {
   bool portable = false;
+  bool filtered = false;  // an outer seccomp filter is in force, and the program may know
   EchoTargets echo;
   cpu_set_t affinity;  // what the program believes it may run on
   // A memory hash every so many events; 0: as often as costs a fiftieth of the time.
@@ -129,6 +130,15 @@ class Recording : public EventSink, private ContentStore {
   Result<std::optional<int64_t>> AnswerPrctl(Task& task);
   Result<CallVerdict> AnswerLegacyPage(Task& task);
   int64_t SetAffinity(Task& task);
+
+  // recording_filters.cc: the program's own seccomp filters.
+  // Nothing, if they let the call through.
+  Result<std::optional<CallVerdict>> JudgeByOwnFilters(Task& task);
+  int64_t AnswerSeccomp(Task& task);
+  int SeccompModeOf(const Task& task) const;
+  int64_t AnswerStrictMode(Task& task);
+  int64_t AnswerFilterMode(Task& task, uint64_t flags, uint64_t address);
+
   // For a call that writes to a file: what of it matters to a replay.
   Result<std::optional<int64_t>> PrepareWrite(Task& task, const Row& row);
   Status FinishWrite(Task& task, const Row& row, int64_t result);

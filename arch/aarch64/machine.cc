@@ -88,6 +88,10 @@ void FinishCall(Registers& regs, int64_t result) {
   regs.words[kSyscallNumber] = kNoSyscall;
 }
 
+int64_t RolledBackResult(const Registers& entry) {
+  return static_cast<int64_t>(Argument(entry, 0));
+}
+
 void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]) {
   regs.words[kX8] = number;
   regs.words[kSyscallNumber] = kNoSyscall;

@@ -104,6 +104,10 @@ void FinishCall(Registers& regs, int64_t result) {
   regs.words[kOrigRax] = kNoSyscall;
 }
 
+int64_t RolledBackResult(const Registers& entry) {
+  return static_cast<int64_t>(SyscallNumber(entry));
+}
+
 void SetCall(Registers& regs, uint64_t number, const uint64_t (&args)[6]) {
   regs.words[kRax] = number;
   regs.words[kOrigRax] = kNoSyscall;

@@ -21,9 +21,13 @@ struct CallVerdict {
     kHold,    // not now: ask again when Supervisor::Release() says so
     kRetry,   // ask again once the task has the turn: its group has become larger
     kRepeat,  // the sink has used the task for calls of its own: it makes its call once more
+    kTrap,    // as kAnswer, and SIGSYS with `data` comes of it
+    kEnds,    // as kAnswer, and the task, or with `whole` its process, is killed by signal `data`
   };
   Kind kind = Kind::kRun;
   int64_t result = 0;
+  int data = 0;
+  bool whole = false;
   bool may_block = false;  // kRun: others of the share-group may run before it returns
   // kRun: a call that writes the program's memory before it sleeps, so nobody runs until it does.
   bool settles = false;

@@ -187,6 +187,7 @@ int LaunchProgram(const Launch& launch,
   }
 
   launched.filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
+  launched.no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
   pid_t self = getpid();
   pid_t middle = fork();
   if (middle < 0) return Complain(125, fmt::format("can't fork: {}", strerror(errno)));

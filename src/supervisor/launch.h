@@ -28,10 +28,11 @@ struct Launch {
 };
 
 struct LaunchedProgram {
-  pid_t pid = 0;          // not yet at its exec
-  int cpu = -1;           // where it and the supervisor's thread are pinned; -1: nowhere
-  cpu_set_t affinity;     // what it was before
-  bool filtered = false;  // an outer seccomp filter is in force
+  pid_t pid = 0;              // not yet at its exec
+  int cpu = -1;               // where it and the supervisor's thread are pinned; -1: nowhere
+  cpu_set_t affinity;         // what it was before
+  bool filtered = false;      // an outer seccomp filter is in force
+  bool no_new_privs = false;  // it is set already
 };
 
 // Runs `prepare` and then `supervise` in the supervisor's process; `prepare` seizes the program

@@ -58,6 +58,7 @@ Status Supervisor::SeizeFirst(pid_t pid) {
   task.signals = std::make_shared<SignalActions>();
   JoinGroup(task, std::make_shared<ShareGroup>());
   task.group->cpu = options_.cpu;
+  task.no_new_privs = options_.no_new_privs;
   first_ = &task;
   return {};
 }
@@ -253,6 +254,9 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
       TRY(ptracer::Resume(task.pid, ResumeKind::kToSyscall));
       if (verdict.settles) return AwaitSleep(task);
       return task.may_block ? AwaitQuickReturn(task) : Status();
+    case CallVerdict::Kind::kEnds:
+      return EndBySignal(task, verdict);
+    case CallVerdict::Kind::kTrap:
     case CallVerdict::Kind::kAnswer: {
       Registers registers = task.entry;
       machine::SuppressCall(registers);
@@ -268,6 +272,7 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
         TRY(ptracer::SetRegisters(task.pid, registers));
       }
       task.last = registers;
+      if (verdict.kind == CallVerdict::Kind::kTrap) TRY(Trap(task, verdict.data));
       if (options_.stop_at_every_call && !machine::IsLegacyPageCall(task.entry)) {
         // The exit stop comes all the same, and shows the registers once more.
         task.phase = Task::Phase::kAnswered;
@@ -362,6 +367,11 @@ Status Supervisor::HandleExecDone(Task& task) {
   TaskMemory memory = TRY(TaskMemory::Open(task.pid));
   task.process = std::make_shared<Process>(std::move(memory));
   task.process->owner = task.pid;
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.is_vdso()) continue;
+    task.process->vdso_start = mapping.start;
+    task.process->vdso_end = mapping.end;
+  }
   int cpu = task.group->cpu;
   LeaveGroup(task);
   JoinGroup(task, std::make_shared<ShareGroup>());
@@ -425,6 +435,8 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
   }
   Task& child = NewTask(pid);
   child.signal_mask = parent.signal_mask;
+  child.confinement = parent.confinement;
+  child.no_new_privs = parent.no_new_privs;
   child.signals = (flags & CLONE_SIGHAND) != 0 ? parent.signals
                                                : std::make_shared<SignalActions>(*parent.signals);
   if ((flags & CLONE_CLEAR_SIGHAND) != 0) child.signals->ResetHandlers();
@@ -446,6 +458,8 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
     TaskMemory memory = TRY(TaskMemory::Open(pid));
     child.process = std::make_shared<Process>(std::move(memory));
     child.process->owner = pid;
+    child.process->vdso_start = parent.process->vdso_start;
+    child.process->vdso_end = parent.process->vdso_end;
   } else {
     child.process = parent.process;
   }
@@ -480,6 +494,8 @@ Status Supervisor::HandleExecStop(Task& task) {
     task.process = caller->process;
     task.signals = caller->signals;
     task.signal_mask = caller->signal_mask;
+    task.confinement = caller->confinement;
+    task.no_new_privs = caller->no_new_privs;
     task.entry = caller->entry;
     task.made = caller->made;
     task.sys = caller->sys;
@@ -555,12 +571,17 @@ Status Supervisor::PassOn(Task& task, WaitStatus status) {
     case StopKind::kNewTask: {
       auto pid = ptracer::EventMessage(task.pid);
       if (pid.ok() && Find(static_cast<pid_t>(*pid)) == nullptr) {
-        NewTask(static_cast<pid_t>(*pid)).process = task.process;
+        Task& child = NewTask(static_cast<pid_t>(*pid));
+        child.process = task.process;
+        child.confinement = task.confinement;
       }
       break;
     }
     case StopKind::kGroupStop:
       return ptracer::Resume(task.pid, ResumeKind::kListen);
+    case StopKind::kSeccomp:
+      if (task.confinement != nullptr && !PassFilters(task)) kill(task.pid, SIGKILL);
+      break;
     default:
       break;
   }

@@ -31,9 +31,10 @@ struct SupervisorOptions {
   // stop of ours, and would be missing from the trace. Costs the same two stops a call, and four
   // where the call is answered without being made.
   bool stop_at_every_call = false;
-  int cpu = -1;           // where the tracer and the first task are pinned; -1: nowhere
-  cpu_set_t cpus{};       // what the program's tasks may run on
-  int hold_bound_ms = 4;  // how long a signal waits for a computing task to reach an event
+  bool no_new_privs = false;  // the program has it set from the start, and may know
+  int cpu = -1;               // where the tracer and the first task are pinned; -1: nowhere
+  cpu_set_t cpus{};           // what the program's tasks may run on
+  int hold_bound_ms = 4;      // how long a signal waits for a computing task to reach an event
 };
 
 class Supervisor {
@@ -79,6 +80,11 @@ class Supervisor {
   // The tasks' processes share memory from now on. False if they did already; else the task, whose
   // call is being decided about, has to wait for the turn (CallVerdict::Kind::kRetry).
   Result<bool> Share(Task& task, Task& other);
+
+  // The task's calls are judged by this filter, too, from now on; with `all_threads`, those of all
+  // tasks of its process. Zero, or the id of a thread that has filters that the task hasn't
+  // (then nothing is changed).
+  pid_t Confine(Task& task, ProgramFilter filter, bool all_threads);
 
   // From now on cpuid traps in this task (it is hidden from library code); called by the sink
   // between events.
@@ -151,6 +157,15 @@ class Supervisor {
   void Requeue(Task& task);
   Status GoOn(Task& task, int signal = 0);
   Status HandleGone(Task& task, WaitStatus status);
+
+  // supervisor_filters.cc: what comes of a program's own seccomp filters.
+  // A call that was answered has SIGSYS come of it.
+  Status Trap(Task& task, int data);
+  Status EndBySignal(Task& task, const CallVerdict& verdict);
+  // While nobody records: false if the filters refuse the call, which then isn't made.
+  bool PassFilters(Task& task);
+  // A signal waits for the task's next boundary.
+  void Hold(Task& task, const siginfo_t& info);
   // A forced signal (a trap that we asked for) resets a blocked or ignored signal's action: put it
   // back (DESIGN trap 16).
   Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
@@ -184,6 +199,9 @@ class Supervisor {
   bool cpuid_works_ = true;  // until the CPU refuses
   bool own_cpuid_trapped_ = false;
 };
+
+// What the filters of a task that has some say of the call with these registers at its entry.
+FilterVerdict JudgeByFilters(const Task& task, const Registers& entry);
 
 }  // namespace retake
 

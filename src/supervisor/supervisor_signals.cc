@@ -31,7 +31,6 @@ bool IsSynchronous(int signal, const siginfo_t& info) {
     case SIGFPE:
     case SIGILL:
     case SIGTRAP:
-    case SIGSYS:
       return info.si_code > 0;
     default:
       return false;
@@ -82,6 +81,11 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
                      machine::Comparable(registers) == machine::Comparable(task.last);
   if (at_boundary) return DeliverToHandler(task, signal, false, registers);
   // It computes: the signal waits for the next event.
+  Hold(task, info);
+  return GoOn(task);
+}
+
+void Supervisor::Hold(Task& task, const siginfo_t& info) {
   if (task.held.empty()) {
     task.held_since = MonotonicMilliseconds();
     task.requeued = false;
@@ -90,9 +94,8 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
   }
   // A signal that is pending already isn't a second time, but for real-time ones.
   bool pending = std::any_of(task.held.begin(), task.held.end(),
-                             [&](const siginfo_t& held) { return held.si_signo == signal; });
-  if (!pending || signal >= kFirstRealTime) task.held.push_back(info);
-  return GoOn(task);
+                             [&](const siginfo_t& held) { return held.si_signo == info.si_signo; });
+  if (!pending || info.si_signo >= kFirstRealTime) task.held.push_back(info);
 }
 
 Status Supervisor::CheckHeldSignals() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arch/arch.h"
+#include "supervisor/program_filter.h"
 #include "tracee/memory.h"
 #include "tracee/wait_status.h"
 
@@ -47,6 +48,8 @@ struct Process {
 
   TaskMemory memory;
   pid_t owner = 0;  // the task that made it, whose pid `memory` goes by
+  // Where the kernel put the vDSO.
+  uint64_t vdso_start = 0, vdso_end = 0;
 };
 
 struct Task;
@@ -115,8 +118,10 @@ struct Task {
   WaitStatus stop;           // Wants::kStop
   uint16_t filter_data = 0;  // Wants::kDecide
   std::shared_ptr<SignalActions> signals;
-  uint64_t signal_mask = 0;     // as of its last event
-  std::vector<siginfo_t> held;  // asynchronous signals that found it computing
+  uint64_t signal_mask = 0;                        // as of its last event
+  std::shared_ptr<const Confinement> confinement;  // its seccomp filters; null: none
+  bool no_new_privs = false;                       // as far as the program knows
+  std::vector<siginfo_t> held;                     // asynchronous signals that found it computing
   bool requeued = false;   // `held` has been sent to it again, to be delivered at this boundary
   int64_t held_since = 0;  // ms, CLOCK_MONOTONIC
   int looks = 0;           // how often it was stopped to see whether it spins, in this turn

@@ -29,9 +29,9 @@ inline constexpr Row kSystemRows[] = {
     MakeRow(Sys::delete_module, Str("name"), Flags("flags", Set::kOpen)),
     // Security.
     MakeRow(Sys::seccomp, Enum("operation", Set::kSeccomp), Hex("flags"), Address("args"))
-        .Deny(EINVAL,
-              "a filter of the program's own would outrank retake's; until it is rewritten on its "
-              "way in, the program is told that this kernel has none"),
+        .Why(
+            "a filter of the program's own would outrank retake's: retake runs it, and carries out "
+            "what it says; one with a listener gets EINVAL"),
     MakeRow(Sys::landlock_create_ruleset, In("attr", Type::kOpaque, ByArg(1)), Ulong("size"),
             Flags("flags", Set::kLandlock))
         .Opens(),
