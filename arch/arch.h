@@ -245,7 +245,10 @@ struct TrapSwitch {
 };
 // Makes the time-stamp counter trap; nullopt where no kernel can. Inherited by fork; where exec
 // resets it, it is among CallsAfterExec.
-std::optional<TrapSwitch> TimestampTrap();
+std::optional<TrapSwitch> TimestampTrap(bool on = true);
+// Whether a switch between a thread in which it traps and one in which it doesn't may cost a
+// virtual machine more than doing without the counter does.
+bool TimestampSwitchIsDear();
 // Calls that a program makes for itself after each exec, before its first instruction, so that it
 // depends on nothing that a trace doesn't hold: traps that exec resets, pointer signatures by keys
 // that the kernel draws. Inherited by fork. A kernel or CPU that refuses one is no failure:

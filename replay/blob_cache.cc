@@ -9,17 +9,14 @@
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
-#include <ctime>
 
+#include "base/clock.h"
 #include "replay/trace_format.h"
 
 namespace retake {
 namespace {
 
 constexpr int64_t kSettledNanoseconds = 100'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
-
-int64_t Nanoseconds(const timespec& time) { return time.tv_sec * kSecond + time.tv_nsec; }
 
 bool IsOurs(int fd) {
   struct stat status;
@@ -66,9 +63,7 @@ std::string FileIdentity(const struct stat& status) {
 }
 
 bool IsSettled(const struct stat& status) {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  int64_t limit = Nanoseconds(now) - kSettledNanoseconds;
+  int64_t limit = ClockNanoseconds(CLOCK_REALTIME) - kSettledNanoseconds;
   return Nanoseconds(status.st_mtim) < limit && Nanoseconds(status.st_ctim) < limit;
 }
 

@@ -14,6 +14,7 @@
 #include "replay/trace_store.h"
 #include "supervisor/filter.h"
 #include "supervisor/launch.h"
+#include "supervisor/own_traps.h"
 #include "supervisor/supervisor.h"
 
 namespace retake {
@@ -30,7 +31,7 @@ TraceManifest MakeManifest(const RecordOptions& options, int cpu) {
   uname(&system);
   manifest.host = system.nodename;
   manifest.kernel = system.release;
-  manifest.started = time(nullptr);
+  manifest.started = ClockNanoseconds(CLOCK_REALTIME) / 1'000'000'000;
   manifest.cpu = cpu;
   manifest.cpu_model = machine::CpuModel();
   for (const machine::CpuFeature& feature : machine::CpuFeatures()) {
@@ -72,6 +73,7 @@ class Recorder {
   }
 
   void Supervise() {
+    OwnTimestampTrap trap;
     for (;;) {
       auto ended = supervisor_->Run();
       if (!ended.ok()) return GiveUp(ended.error().Message());

@@ -19,11 +19,14 @@
 #include "stub/layout.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/filter.h"
+#include "supervisor/own_traps.h"
 #include "syscalls/row.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
 namespace {
+
+constexpr int64_t kHashPeriod = 100'000'000;  // ns: between hashes of memory, at least
 
 // Whether any argument of a prctl from the nth on isn't zero.
 bool HasMoreArguments(const Task& task, int from) {
@@ -77,15 +80,15 @@ void Recording::AddHash(const Task& task) {
       event_.kind == EventKind::kEntered && TaskEffectOf(RowOf(task.sys)) != TaskEffect::kNone;
   if (options_.check_interval > 0) {
     if (events_ % static_cast<uint64_t>(options_.check_interval) != 0 && !exits) return;
-  } else if (!exits && MonotonicSeconds() < next_hash_) {
+  } else if (!exits && MonotonicCoarseNanoseconds() < next_hash_) {
     return;
   }
-  double begin = MonotonicSeconds();
+  int64_t begin = MonotonicNanoseconds();
   // A process that is just being killed has no memory to hash.
   if (auto hash = HashWritableMemory(task.pid, task.process->memory); hash.ok())
     event_.memory_hash = *hash;
-  double end = MonotonicSeconds();
-  next_hash_ = end + std::max(0.1, (end - begin) * 50);
+  int64_t end = MonotonicNanoseconds();
+  next_hash_ = end + std::max<int64_t>(kHashPeriod, (end - begin) * 50);
 }
 
 Status Recording::CheckHealth() {
@@ -345,8 +348,8 @@ int64_t Recording::SetAffinity(Task& task) {
 
 Result<CallVerdict> Recording::AnswerLegacyPage(Task& task) {
   // Such a call has no exit stop, so its answer is made here: the page knows three calls.
-  timeval now{};
-  gettimeofday(&now, nullptr);
+  int64_t nanoseconds = ClockNanoseconds(CLOCK_REALTIME);
+  timeval now{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000 / 1'000};
   int64_t result = 0;
   auto put = [&](int argument, const void* value, size_t size) {
     uint64_t address = machine::Argument(task.entry, argument);

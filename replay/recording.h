@@ -202,7 +202,7 @@ class Recording : public EventSink, private ContentStore {
   std::vector<std::pair<Task*, std::vector<Range>>> changed_elsewhere_;
   std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
   uint64_t events_ = 0;
-  double next_hash_ = 0;  // s, CLOCK_MONOTONIC
+  int64_t next_hash_ = 0;  // ns, CLOCK_MONOTONIC
   std::unordered_set<std::string> warned_;
   std::vector<std::string> warnings_;
 };

@@ -27,6 +27,7 @@
 #include "replay/state_match.h"
 #include "snapshot/husk.h"
 #include "supervisor/exec_setup.h"
+#include "supervisor/own_traps.h"
 #include "tracee/hidden_register.h"
 #include "tracee/ptrace.h"
 
@@ -213,6 +214,7 @@ Status Replayer::OpenObjects() {
 Result<ReplayOutcome> Replayer::Run() {
   TRY(CheckMachine());
   TRY(OpenObjects());
+  OwnTimestampTrap trap;
   Event event;
   for (;;) {
     TraceReader::Next next = TRY(trace_.ReadEvent(event));

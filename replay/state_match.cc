@@ -10,8 +10,10 @@
 #include <optional>
 #include <thread>
 
+#include "base/clock.h"
 #include "replay/compare_trampoline.h"
 #include "replay/state_comparison.h"
+#include "supervisor/own_traps.h"
 #include "tracee/code_patch.h"
 #include "tracee/remote_calls.h"
 #include "tracee/stepper.h"
@@ -29,7 +31,7 @@ constexpr uint64_t kMostLandings = 64;
 class Alarm {
  public:
   explicit Alarm(pid_t pid, int64_t milliseconds) : pid_(pid) {
-    if (milliseconds > 0) deadline_ = Clock::now() + std::chrono::milliseconds(milliseconds);
+    if (milliseconds > 0) deadline_ = SteadyNow() + std::chrono::milliseconds(milliseconds);
   }
   Alarm(const Alarm&) = delete;
   Alarm& operator=(const Alarm&) = delete;
@@ -39,6 +41,7 @@ class Alarm {
     if (!deadline_ || thread_.joinable() || rang_) return;
     over_ = false;
     thread_ = std::thread([this] {
+      OwnTimestampTrap::LeaveInherited();
       std::unique_lock lock(mutex_);
       if (wake_.wait_until(lock, *deadline_, [&] { return over_; })) return;
       rang_ = true;

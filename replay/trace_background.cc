@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "base/clock.h"
 #include "replay/blob_file.h"
 #include "replay/trace_format.h"
 
@@ -56,7 +57,7 @@ void TraceBackground::PushAtOnce(TraceJob job) {
 }
 
 void TraceBackground::WakeLater() {
-  auto when = std::chrono::steady_clock::now() + setup_.period;
+  auto when = SteadyNow() + setup_.period;
   std::unique_lock lock(mutex_);
   if (collect_at_ <= when) return;
   collect_at_ = when;
@@ -109,7 +110,7 @@ void TraceBackground::Run() {
       continue;
     }
     if (stopping_) return;
-    auto now = std::chrono::steady_clock::now();
+    auto now = SteadyNow();
     if (now >= collect_at_) {
       collect_at_ = std::chrono::steady_clock::time_point::max();
       lock.unlock();

@@ -9,9 +9,13 @@
 
 namespace retake::machine {
 
-std::optional<TrapSwitch> TimestampTrap() {
-  return TrapSwitch{Sys::prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}};
+std::optional<TrapSwitch> TimestampTrap(bool on) {
+  uint64_t mode = on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE;
+  return TrapSwitch{Sys::prctl, {PR_SET_TSC, mode}};
 }
+
+// CNTKCTL_EL1 belongs to the guest: no hypervisor sees its writes.
+bool TimestampSwitchIsDear() { return false; }
 
 std::span<const TrapSwitch> CallsAfterExec() {
   static constexpr TrapSwitch kCalls[] = {

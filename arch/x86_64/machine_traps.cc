@@ -32,9 +32,13 @@ constexpr uint32_t kTsxldtrk = Bit(16);                               // edx
 
 }  // namespace
 
-std::optional<TrapSwitch> TimestampTrap() {
-  return TrapSwitch{Sys::prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}};
+std::optional<TrapSwitch> TimestampTrap(bool on) {
+  uint64_t mode = on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE;
+  return TrapSwitch{Sys::prctl, {PR_SET_TSC, mode}};
 }
+
+// The flag is in CR4, whose writes AMD's virtual machines trap (Intel's don't).
+bool TimestampSwitchIsDear() { return true; }
 
 std::span<const TrapSwitch> CallsAfterExec() { return {}; }
 

@@ -188,24 +188,4 @@ Status RestoreSignalAction(pid_t pid, TaskMemory& memory, const Registers& regis
   return {};
 }
 
-bool TrapOwnCpuid() {
-  auto trap = machine::CpuidTrap(true);
-  if (!trap) return false;
-  return syscall(HostArch().NumberOf(trap->sys), trap->args[0], trap->args[1]) == 0;
-}
-
-CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {
-  auto off = machine::CpuidTrap(false);
-  auto on = machine::CpuidTrap(true);
-  if (!off || !on) return {};
-  // Off and on again costs a microsecond; programs ask a few dozen times.
-  int number = HostArch().NumberOf(off->sys);
-  syscall(number, off->args[0], off->args[1]);
-  CpuidResult result = machine::ReadCpuid(leaf, subleaf);
-  syscall(number, on->args[0], on->args[1]);
-  return result;
-}
-
-int CurrentCpu() { return sched_getcpu(); }
-
 }  // namespace retake

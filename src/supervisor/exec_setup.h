@@ -32,14 +32,6 @@ uint64_t ChildTidAddress(const Task& parent);
 Status RestoreSignalAction(pid_t pid, TaskMemory& memory, const Registers& registers, int signal,
                            const SignalAction& action);
 
-// What this CPU answers to cpuid, also while cpuid traps in this thread.
-CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf);
-// Makes cpuid trap in the calling thread itself; false if that isn't possible.
-bool TrapOwnCpuid();
-
-// The CPU that the calling thread, and with it every task, is pinned to.
-int CurrentCpu();
-
 }  // namespace retake
 
 #endif  // RETAKE_SUPERVISOR_EXEC_SETUP_H_

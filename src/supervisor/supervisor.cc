@@ -12,6 +12,7 @@
 #include "base/kernel_constants.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/filter.h"
+#include "supervisor/own_traps.h"
 #include "tracee/hidden_register.h"
 #include "tracee/remote_calls.h"
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/syscall.h"
 #include "supervisor/exec_setup.h"
+#include "supervisor/own_traps.h"
 #include "supervisor/supervisor.h"
 #include "tracee/remote_calls.h"
 
@@ -169,7 +170,7 @@ Registers Supervisor::AnswerTrap(const Registers& before, const TrappedInstructi
       unsigned cpu = 0;
       if (insn.kind == TrapKind::kTimestampAndCpu)
         cpu = static_cast<unsigned>(std::max(0, CurrentCpu()));
-      machine::AnswerTimestamp(after, insn, machine::ReadTimestamp(), cpu);
+      machine::AnswerTimestamp(after, insn, HostTimestamp(), cpu);
       break;
     }
     case TrapKind::kCpuid: {

@@ -47,6 +47,7 @@ ALLOWED = {
     "tracing": {
         "src/supervisor/launch.cc": "reaps its own child that only forks the supervisor and exits, before anything is traced",
     },
+    "clocks": {},
     "headers": {},
     "includes": {},
 }
@@ -168,6 +169,16 @@ def tracing(tree):
             yield from matches(path, code_of(text), TRACING, "calls {}...), which belongs to tracee/")
 
 
+CLOCK = re.compile(r"\b\w+_clock::now\b|\b(?:clock_gettime|gettimeofday)\s*\(|\btime\(\s*(?:nullptr|NULL|0)\s*\)")
+
+
+def clocks(tree):
+    """Time comes from base/clock.h: the vDSO's clocks read the time-stamp counter, which traps in a tracer thread."""
+    for path, text in tree.sources("src", "snapshot", "replay"):
+        if path != "src/base/clock.h":
+            yield from matches(path, code_of(text), CLOCK, "reads a clock by itself: {}")
+
+
 def headers(tree):
     """A header opens with a paragraph and is guarded by its path."""
     for path, text in tree.sources("src", "arch", "snapshot", "replay", suffixes=(".h",)):
@@ -179,7 +190,7 @@ def headers(tree):
             yield path, 1, f"isn't guarded by {guard}"
 
 
-RULES = {rule.__name__: rule for rule in (includes, architecture, length, paths, tracing, headers)}
+RULES = {rule.__name__: rule for rule in (includes, architecture, length, paths, tracing, clocks, headers)}
 
 
 def check(root, names=(), allowed=None):

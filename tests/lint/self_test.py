@@ -52,6 +52,11 @@ class LintTest(unittest.TestCase):
         self.assert_caught("includes", "src/base/a.cc", '#include "fd.h"\n')
         self.assert_caught("includes", "src/attic/a.cc", "\n")
 
+    def test_clocks(self):
+        self.assert_caught("clocks", "replay/a.cc", "auto now = std::chrono::steady_clock::now();\n")
+        self.assert_caught("clocks", "src/tracee/a.cc", "clock_gettime(CLOCK_REALTIME, &now);\n")
+        self.assert_caught("clocks", "src/supervisor/a.cc", "auto now = time(nullptr);\n")
+
     def test_warnings(self):
         flags = "-Wall -Wextra -Werror"
         good = {"file": "a.cc", "command": f"g++ {flags} -c a.cc"}
