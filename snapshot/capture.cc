@@ -151,7 +151,8 @@ Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Regist
     bool whole = mapping.is_vdso() || (mapping.is_file() && !over_file);
     if (whole) {
       AddPages(memory, mapping.start, mapping.end, /*keep_zero=*/false, image);
-    } else {
+    } else if (!over_file || (mapping.prot & (PROT_WRITE | PROT_EXEC)) != 0) {
+      // Of read-only data nothing can differ yet; code may be patched.
       TRY(AddOwnPages(pid, memory, mapping, over_file, image));
     }
     image.mappings.push_back(std::move(out));

@@ -1,6 +1,7 @@
 // What this CPU is, asked of the CPU itself by cpuid and xgetbv (Intel SDM volume 2A, CPUID): the
 // features that decide what glibc, ld.so and ifuncs choose, and how the vector state is laid out.
 #include <cstring>
+#include <utility>
 
 #include "arch/arch.h"
 
@@ -110,24 +111,39 @@ constexpr FeatureBit kFeatures[] = {
     {"clzero", 0x80000008, 0, kEbx, 0, 0},
 };
 
-// A leaf above the highest answers with the data of another: it must not be asked.
-bool HasLeaf(uint32_t leaf) { return leaf <= ReadCpuid(leaf & 0x80000000, 0).eax; }
+// The CPU's answers, each asked for once: on a virtual machine a cpuid is an exit, some
+// microseconds, and the features would ask a hundred times.
+class Answers {
+ public:
+  CpuidResult Get(uint32_t leaf, uint32_t subleaf) {
+    for (const auto& [asked, answer] : known_) {
+      if (asked == std::pair(leaf, subleaf)) return answer;
+    }
+    known_.push_back({{leaf, subleaf}, ReadCpuid(leaf, subleaf)});
+    return known_.back().second;
+  }
+  // A leaf above the highest answers with the data of another: it must not be asked.
+  bool Has(uint32_t leaf) { return leaf <= Get(leaf & 0x80000000, 0).eax; }
 
-uint32_t Read(const FeatureBit& feature) {
-  if (!HasLeaf(feature.leaf)) return 0;
-  if (feature.leaf == 7 && feature.subleaf > ReadCpuid(7, 0).eax) return 0;
-  CpuidResult result = ReadCpuid(feature.leaf, feature.subleaf);
-  const uint32_t outputs[] = {result.eax, result.ebx, result.ecx, result.edx};
-  return outputs[feature.output];
-}
+  uint32_t Output(const FeatureBit& feature) {
+    if (!Has(feature.leaf)) return 0;
+    if (feature.leaf == 7 && feature.subleaf > Get(7, 0).eax) return 0;
+    CpuidResult result = Get(feature.leaf, feature.subleaf);
+    const uint32_t outputs[] = {result.eax, result.ebx, result.ecx, result.edx};
+    return outputs[feature.output];
+  }
 
-uint32_t ReadXcr0() {
-  constexpr uint32_t kOsxsave = 1 << 27;
-  if ((ReadCpuid(1, 0).ecx & kOsxsave) == 0) return 0;
-  uint32_t low, high;
-  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return low;
-}
+  uint32_t Xcr0() {
+    constexpr uint32_t kOsxsave = 1 << 27;
+    if ((Get(1, 0).ecx & kOsxsave) == 0) return 0;
+    uint32_t low, high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+  }
+
+ private:
+  std::vector<std::pair<std::pair<uint32_t, uint32_t>, CpuidResult>> known_;
+};
 
 }  // namespace
 
@@ -148,11 +164,12 @@ CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf) {
 }
 
 std::vector<CpuFeature> CpuFeatures() {
-  uint32_t xcr0 = ReadXcr0();
+  Answers cpu;
+  uint32_t xcr0 = cpu.Xcr0();
   std::vector<CpuFeature> features;
   for (const FeatureBit& feature : kFeatures) {
     bool usable = (xcr0 & feature.xcr0) == feature.xcr0;
-    features.push_back({feature.name, usable && (Read(feature) >> feature.bit & 1) != 0});
+    features.push_back({feature.name, usable && (cpu.Output(feature) >> feature.bit & 1) != 0});
   }
   return features;
 }
@@ -160,10 +177,11 @@ std::vector<CpuFeature> CpuFeatures() {
 std::string CpuModel() {
   constexpr uint32_t kFirstBrandLeaf = 0x80000002;
   constexpr uint32_t kLastBrandLeaf = 0x80000004;
-  if (!HasLeaf(kLastBrandLeaf)) return "x86_64";
+  Answers cpu;
+  if (!cpu.Has(kLastBrandLeaf)) return "x86_64";
   char brand[3 * sizeof(CpuidResult) + 1] = {};
   for (uint32_t leaf = kFirstBrandLeaf; leaf <= kLastBrandLeaf; ++leaf) {
-    CpuidResult part = ReadCpuid(leaf, 0);
+    CpuidResult part = cpu.Get(leaf, 0);
     memcpy(brand + (leaf - kFirstBrandLeaf) * sizeof part, &part, sizeof part);
   }
   std::string_view text = brand;

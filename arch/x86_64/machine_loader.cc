@@ -28,6 +28,7 @@ constexpr int32_t kXstateBvOffset = 512;
 constexpr int32_t kXcompBvOffset = 520;
 constexpr uint32_t kMxcsrMask = 0xffff;  // the bits that every x86_64 has
 
+constexpr uint8_t kSaveOpcode = 0xc7;  // behind 0f
 constexpr size_t kJumpBytes = 5;
 constexpr size_t kMostBefore = 96;  // bytes between the mask and the save, between save and restore
 constexpr size_t kMostAfter = 48;
@@ -104,7 +105,7 @@ std::optional<Save> DecodeAtStack(ByteSpan code, size_t at, uint8_t opcode, uint
 
 // A save as the loader has it: the mask before, the restore of the same area behind.
 std::optional<Save> FindSave(ByteSpan code, size_t at) {
-  std::optional<Save> save = DecodeAtStack(code, at, 0xc7, 4);
+  std::optional<Save> save = DecodeAtStack(code, at, kSaveOpcode, 4);
   if (!save) return std::nullopt;
   bool restored = false;
   for (size_t behind = at + save->length; behind < at + kMostAfter && behind < code.size();
@@ -169,14 +170,12 @@ std::vector<Patch> LoaderPatches(ByteSpan code) {
   size_t used = code.size();
   while (used > 0 && code[used - 1] == 0) --used;
   size_t room = (used + 2 * kAlign - 1) & ~(kAlign - 1);
-  const uint8_t* begin = code.data();
-  const uint8_t needle[] = {0x0f, 0xc7};
-  for (size_t at = 0; at < used;) {
-    const void* found = memmem(begin + at, used - at, needle, sizeof needle);
+  // The second byte of the instruction is rarer than the first.
+  for (size_t at = 1; at < used; ++at) {
+    const void* found = memchr(code.data() + at, kSaveOpcode, used - at);
     if (found == nullptr) break;
-    at = static_cast<size_t>(static_cast<const uint8_t*>(found) - begin);
-    std::optional<Save> save = FindSave(code, at);
-    at += sizeof needle;
+    at = static_cast<size_t>(static_cast<const uint8_t*>(found) - code.data());
+    std::optional<Save> save = FindSave(code, at - 1);
     if (!save) continue;
     std::optional<uint32_t> area = AreaBytes(save->mask & EnabledComponents());
     if (!area) continue;
