@@ -76,8 +76,9 @@ void Recording::Begin(Task& task, EventKind kind) {
 }
 
 void Recording::AddHash(const Task& task) {
-  bool exits =
-      event_.kind == EventKind::kEntered && TaskEffectOf(RowOf(task.sys)) != TaskEffect::kNone;
+  TaskEffect effect = TaskEffectOf(RowOf(task.sys));
+  bool exits = event_.kind == EventKind::kEntered &&
+               (effect == TaskEffect::kExits || effect == TaskEffect::kExitsGroup);
   if (options_.check_interval > 0) {
     if (events_ % static_cast<uint64_t>(options_.check_interval) != 0 && !exits) return;
   } else if (!exits && MonotonicCoarseNanoseconds() < next_hash_) {
