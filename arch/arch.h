@@ -262,6 +262,11 @@ std::optional<TrapSwitch> CpuidTrap(bool on);
 // is too.
 CpuidResult MaskCpuid(uint32_t leaf, uint32_t subleaf, CpuidResult value, bool portable);
 
+// If the signal that interrupted the calling thread, with this context (ucontext_t), comes of an
+// instruction that reads the timestamp: executes it with the trap off and steps over it.
+// Async-signal-safe.
+bool AnswerOwnTimestamp(void* context, void (*switch_trap)(bool on));
+
 // What the CPU itself answers.
 uint64_t ReadTimestamp();
 // What the CPU would answer to this very instruction (a timestamp, or its frequency).

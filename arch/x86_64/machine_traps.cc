@@ -5,6 +5,7 @@
 // exec clears it. Nothing can make rdrand, rdseed, rdpid, tpause or a transaction's abort trap, so
 // cpuid hides them.
 #include <sys/prctl.h>
+#include <ucontext.h>
 
 #include "arch/arch.h"
 #include "arch/x86_64/layout.h"
@@ -39,6 +40,28 @@ std::optional<TrapSwitch> TimestampTrap(bool on) {
 
 // The flag is in CR4, whose writes AMD's virtual machines trap (Intel's don't).
 bool TimestampSwitchIsDear() { return true; }
+
+bool AnswerOwnTimestamp(void* context, void (*switch_trap)(bool on)) {
+  auto& words = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  // It was fetched a moment ago, and is as long as its last byte says.
+  const auto* code = reinterpret_cast<const uint8_t*>(words[REG_RIP]);
+  bool rdtsc = code[0] == 0x0f && code[1] == 0x31;
+  bool rdtscp = code[0] == 0x0f && code[1] == 0x01 && code[2] == 0xf9;
+  if (!rdtsc && !rdtscp) return false;
+  uint32_t low, high, cpu;
+  switch_trap(false);
+  if (rdtscp) {
+    asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(cpu));
+    words[REG_RCX] = cpu;
+  } else {
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+  }
+  switch_trap(true);
+  words[REG_RAX] = low;
+  words[REG_RDX] = high;
+  words[REG_RIP] += rdtscp ? 3 : 2;
+  return true;
+}
 
 std::span<const TrapSwitch> CallsAfterExec() { return {}; }
 

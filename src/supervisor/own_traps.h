@@ -5,7 +5,8 @@
 // doubles the cost of each stop: cpuid on some (6.0 us instead of 3.2 on a Xeon), the time-stamp
 // counter on others (18 us instead of 8.5 on an EPYC). So a tracer thread has both trap for itself
 // too, and does without them: time it asks of the kernel (base/clock.h), and it reads cpuid and the
-// counter with the trap off for a moment.
+// counter with the trap off for a moment. Libraries that read the counter all the same (by the
+// vDSO's clocks) are served by a signal handler, at the price of a signal.
 #ifndef RETAKE_SUPERVISOR_OWN_TRAPS_H_
 #define RETAKE_SUPERVISOR_OWN_TRAPS_H_
 

@@ -2,7 +2,11 @@
 #include "supervisor/own_traps.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 
+#include <chrono>
 #include <thread>
 
 #include "base/clock.h"
@@ -41,12 +45,35 @@ TEST(OwnTimestampTrap, ThreadsThatInheritItLeaveIt) {
   EXPECT_GT(seen, 0U);
 }
 
-TEST(OwnTimestampTrapDeathTest, ItTraps) {
-  if (!machine::TimestampSwitchIsDear()) return;  // then it is left off
+bool Traps() {
+  int mode = 0;
+  return prctl(PR_GET_TSC, &mode) == 0 && mode == PR_TSC_SIGSEGV;
+}
+
+TEST(OwnTimestampTrap, CodeThatReadsTheCounterIsServed) {
+  EXPECT_FALSE(Traps());
+  {
+    OwnTimestampTrap trap;
+    EXPECT_EQ(Traps(), machine::TimestampSwitchIsDear());
+    uint64_t first = machine::ReadTimestamp();
+    uint64_t second = machine::ReadTimestamp();
+    EXPECT_GT(second, first);
+    // By the vDSO.
+    auto now = std::chrono::steady_clock::now();
+    EXPECT_LE(now, SteadyNow());
+    EXPECT_EQ(Traps(), machine::TimestampSwitchIsDear());
+  }
+  EXPECT_FALSE(Traps());
+}
+
+TEST(OwnTimestampTrapDeathTest, OtherFaultsAreFaults) {
   EXPECT_EXIT(
       {
+        // As without a sanitizer's handler.
+        signal(SIGSEGV, SIG_DFL);
         OwnTimestampTrap trap;
-        (void)machine::ReadTimestamp();
+        *static_cast<volatile int*>(
+            mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) = 1;
       },
       testing::KilledBySignal(SIGSEGV), "");
 }
