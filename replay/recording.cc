@@ -198,6 +198,11 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   if (machine::IsLegacyPageCall(task.entry)) return AnswerLegacyPage(task);
   if (filter_data == kDeniedCall) {
     Count(std::string(SysName(task.sys)));
+    if (task.sys == Sys::ptrace) {
+      Warn(
+          "the program wants to trace a process (ptrace), and got EPERM: retake traces it already. "
+          "For AddressSanitizer, ASAN_OPTIONS=detect_leaks=0 does without");
+    }
     return Answer(task, -DenyErrno(row));
   }
   if (auto answer = TRY(AnswerBySelf(task, row))) return Answer(task, *answer);

@@ -43,16 +43,9 @@ void AddPages(const TaskMemory& memory, uint64_t start, uint64_t end, bool keep_
 // nothing; over a file it does.
 Status AddOwnPages(pid_t pid, const TaskMemory& memory, const Mapping& mapping, bool keep_zero,
                    Image& image) {
-  auto states = TRY(ReadPageStates(pid, mapping.start, mapping.end));
-  for (size_t i = 0; i < states.size();) {
-    if (states[i] != PageState::kOwn) {
-      ++i;
-      continue;
-    }
-    size_t first = i;
-    while (i < states.size() && states[i] == PageState::kOwn) ++i;
-    AddPages(memory, mapping.start + first * kPageSize, mapping.start + i * kPageSize, keep_zero,
-             image);
+  auto pages = TRY(OwnPages::Of(pid));
+  for (const PageRun& run : TRY(pages.In(mapping.start, mapping.end))) {
+    AddPages(memory, run.start, run.end, keep_zero, image);
   }
   return {};
 }

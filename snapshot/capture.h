@@ -15,7 +15,7 @@
 #include "snapshot/image.h"
 #include "tracee/maps.h"
 #include "tracee/memory.h"
-#include "tracee/page_states.h"
+#include "tracee/own_pages.h"
 
 namespace retake {
 

@@ -31,6 +31,7 @@
 #include "stub/husk.h"
 #include "stub/layout.h"
 #include "supervisor/filter.h"
+#include "tracee/own_pages.h"
 #include "tracee/ptrace.h"
 
 // Newer than the headers of Debian 12; include/uapi/linux of Linux 6.18.
@@ -44,14 +45,6 @@ namespace {
 
 // include/uapi/linux/userfaultfd.h, Linux 6.7: UFFD_FEATURE_WP_ASYNC.
 constexpr uint64_t kUffdWriteProtectAsync = uint64_t{1} << 15;
-
-// include/uapi/linux/fs.h, Linux 6.7: struct pm_scan_arg and PAGEMAP_SCAN.
-struct PagemapScan {
-  uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-  uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-constexpr unsigned long kPagemapScan = _IOWR('f', 16, PagemapScan);
-constexpr uint64_t kPageIsPresent = 1 << 3;
 
 constexpr int kWaitMilliseconds = 2000;
 
@@ -375,11 +368,11 @@ Trial TryPagemapScan(const ProbePlaces&) {
   if (!file) return Trial::Failed(errno, "/proc/self/pagemap");
   auto here = reinterpret_cast<uintptr_t>(&file);
   auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  std::array<uint64_t, 3> region = {};
+  PagemapRegion region = {};
   PagemapScan scan = {.size = sizeof scan,
                       .start = here & ~(page - 1),
                       .end = (here & ~(page - 1)) + page,
-                      .vec = reinterpret_cast<uintptr_t>(region.data()),
+                      .vec = reinterpret_cast<uintptr_t>(&region),
                       .vec_len = 1,
                       .category_mask = kPageIsPresent,
                       .return_mask = kPageIsPresent};

@@ -10,13 +10,13 @@
 
 #include "stub/layout.h"
 #include "tracee/maps.h"
-#include "tracee/page_states.h"
+#include "tracee/own_pages.h"
 
 namespace retake {
 namespace {
 
 const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-constexpr size_t kMostPagesAtOnce = 256;
+constexpr uint64_t kMostBytesAtOnce = 1 << 20;
 
 // A page's part of a digest; nothing for a page of zeros.
 uint64_t HashPage(uint64_t address, ByteSpan page) {
@@ -28,34 +28,26 @@ uint32_t BucketPart(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 class Visit {
  public:
-  Visit(pid_t pid, const TaskMemory& memory, const PageChoice& wanted, const PageVisitor& visitor)
-      : pid_(pid), memory_(memory), wanted_(wanted), visitor_(visitor) {}
+  Visit(const TaskMemory& memory, const PageChoice& wanted, const PageVisitor& visitor)
+      : memory_(memory), wanted_(wanted), visitor_(visitor) {}
 
-  // `all`: pages that don't exist count too.
-  Status Range(uint64_t start, uint64_t end, bool all) {
-    if (start >= end) return {};
-    std::vector<PageState> states;
-    if (!all) states = TRY(ReadPageStates(pid_, start, end));
-    size_t count = (end - start) / kPageSize;
-    auto counts = [&](size_t at) {
-      return (all || states[at] == PageState::kOwn) &&
-             (!wanted_ || wanted_(start + at * kPageSize));
-    };
-    for (size_t i = 0; i < count;) {
-      if (!counts(i)) {
-        ++i;
+  void Pages(const PageRun& range) {
+    for (uint64_t at = range.start; at < range.end;) {
+      if (!Wanted(at)) {
+        at += kPageSize;
         continue;
       }
-      size_t first = i;
-      while (i < count && i - first < kMostPagesAtOnce && counts(i)) ++i;
-      Pages(start + first * kPageSize, i - first);
+      uint64_t first = at;
+      while (at < range.end && at - first < kMostBytesAtOnce && Wanted(at)) at += kPageSize;
+      Read(first, at - first);
     }
-    return {};
   }
 
  private:
-  void Pages(uint64_t address, size_t count) {
-    bytes_.resize(count * kPageSize);
+  bool Wanted(uint64_t address) const { return !wanted_ || wanted_(address); }
+
+  void Read(uint64_t address, size_t size) {
+    bytes_.resize(size);
     for (size_t done = 0; done < bytes_.size();) {
       size_t got = memory_.ReadSome(address + done, bytes_.data() + done, bytes_.size() - done);
       got -= got % kPageSize;
@@ -68,7 +60,6 @@ class Visit {
     }
   }
 
-  pid_t pid_;
   const TaskMemory& memory_;
   const PageChoice& wanted_;
   const PageVisitor& visitor_;
@@ -78,14 +69,22 @@ class Visit {
 }  // namespace
 
 Status ForEachWritablePage(pid_t pid, const TaskMemory& memory, const PageChoice& wanted,
-                           const PageVisitor& visit) {
-  Visit visits(pid, memory, wanted, visit);
+                           const PageVisitor& visitor) {
+  Visit visit(memory, wanted, visitor);
+  auto own_pages = TRY(OwnPages::Of(pid));
   for (const Mapping& mapping : TRY(ReadMappings(pid))) {
     if ((mapping.prot & PROT_WRITE) == 0) continue;
-    bool all = mapping.is_file() || mapping.shared;
     // The kernel may have joined what is retake's with its neighbours.
-    TRY(visits.Range(mapping.start, std::min(mapping.end, kStubAddress), all));
-    TRY(visits.Range(std::max(mapping.start, kReservedEnd), mapping.end, all));
+    for (const PageRun& part : {PageRun{mapping.start, std::min(mapping.end, kStubAddress)},
+                                PageRun{std::max(mapping.start, kReservedEnd), mapping.end}}) {
+      if (part.start >= part.end) continue;
+      // Of a file and of shared memory, pages that this process hasn't touched count too.
+      if (mapping.is_file() || mapping.shared) {
+        visit.Pages(part);
+      } else {
+        for (const PageRun& run : TRY(own_pages.In(part.start, part.end))) visit.Pages(run);
+      }
+    }
   }
   return {};
 }

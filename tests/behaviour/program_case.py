@@ -20,13 +20,17 @@ def main():
     args = parser.parse_args()
     with open(args.programs, "rb") as file:
         case = tomllib.load(file)[args.program]
-    unknown = set(case) - {"needs", "setup", "run", "stdin", "varies", "files", "status", "optional", "shell"}
+    unknown = set(case) - {"needs", "setup", "run", "stdin", "varies", "files", "status", "optional", "shell",
+                           "features"}
     if unknown:
         sys.exit(f"unknown keys: {unknown}")
     missing = [name for name in case.get("needs", []) if shutil.which(name) is None]
     if missing:
         print(f"not installed: {' '.join(missing)}")
         sys.exit(77 if case.get("optional") else 1)
+
+    if case.get("features"):
+        os.environ.pop("RETAKE_WITHOUT", None)
 
     def body(place):
         retake, prefix = engine.confined(place, args.retake, args.under)

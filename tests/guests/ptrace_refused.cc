@@ -1,5 +1,6 @@
 // R08: a program that wants to trace is told EPERM: it is being traced itself.
 //! differs: natively it may
+//! record-says: retake traces it already
 #include <sys/ptrace.h>
 
 #include "guest.h"

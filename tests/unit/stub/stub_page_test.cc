@@ -98,7 +98,7 @@ class StubPage : public testing::Test {
   void Fill(const std::vector<BatchCall>& calls) {
     batch_->count = calls.size();
     batch_->done = kUnset;
-    memcpy(batch_->calls, calls.data(), calls.size() * sizeof(BatchCall));
+    std::copy(calls.begin(), calls.end(), batch_->calls);
   }
 
   static constexpr uint64_t kUnset = 0x5555;

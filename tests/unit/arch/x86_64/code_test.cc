@@ -181,7 +181,8 @@ TEST(X86Steps, KindsAreTold) {
 class MovedCodeTest : public ::testing::Test {
  protected:
   static constexpr size_t kSize = 4096;
-  static constexpr uint64_t kSite = 0x5'0000'0000;
+  // Above what AddressSanitizer's shadow takes.
+  static constexpr uint64_t kSite = 0x2000'0000'0000;
   static constexpr uint64_t kCopy = kSite - (uint64_t{1} << 30);
   static constexpr uint64_t kData = 0x6000'0000;
 
