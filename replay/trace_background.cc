@@ -66,12 +66,23 @@ void TraceBackground::WakeLater() {
 }
 
 void TraceBackground::Stop() {
+  if (!thread_.joinable()) return;
+  std::deque<TraceJob> jobs;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
+    // To wake it on another CPU and wait takes as long as what is usually left.
+    taken_over_ = asleep_;
+    if (taken_over_) jobs.swap(jobs_);
   }
   wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  for (TraceJob& job : jobs) Perform(job);
+  if (taken_over_) Note(FlushObjects());
+  thread_.join();
+}
+
+void TraceBackground::Note(Status done) {
+  if (!done.ok()) Fail(done.TakeError());
 }
 
 void TraceBackground::Fail(Error error) {
@@ -90,7 +101,7 @@ Status TraceBackground::health() const {
 void TraceBackground::Run() {
   KeepOffCpu(setup_.avoid_cpu);
   std::unique_lock lock(mutex_);
-  while (true) {
+  while (!taken_over_) {
     if (!jobs_.empty()) {
       TraceJob job = std::move(jobs_.front());
       jobs_.pop_front();
@@ -104,8 +115,7 @@ void TraceBackground::Run() {
     }
     if (!objects_.empty()) {  // nothing else to do: don't keep them
       lock.unlock();
-      Status flushed = FlushObjects();
-      if (!flushed.ok()) Fail(flushed.TakeError());
+      Note(FlushObjects());
       lock.lock();
       continue;
     }
@@ -118,11 +128,13 @@ void TraceBackground::Run() {
       lock.lock();
       continue;
     }
+    asleep_ = true;
     if (collect_at_ == std::chrono::steady_clock::time_point::max()) {
       wake_.wait(lock);
     } else {
       wake_.wait_until(lock, collect_at_);
     }
+    asleep_ = false;
   }
 }
 
@@ -136,7 +148,7 @@ void TraceBackground::Perform(TraceJob& job) {
   } else {
     done = AppendSection(std::get<SectionJob>(job));
   }
-  if (!done.ok()) Fail(done.TakeError());
+  Note(std::move(done));
 }
 
 Status TraceBackground::Link(LinkBlobJob& job) {

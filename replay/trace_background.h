@@ -67,7 +67,7 @@ class TraceBackground {
   void PushAtOnce(TraceJob job);
   // Asks for `collect` to be called one period from now.
   void WakeLater();
-  // Does all that is waiting and ends the thread. Idempotent.
+  // Does all that is waiting, here if the thread sleeps, and ends the thread. Idempotent.
   void Stop();
 
   void Fail(Error error);
@@ -87,6 +87,8 @@ class TraceBackground {
   // Objects come one at a time and are many at a program's start: they wait here for the next other
   // section.
   Status FlushObjects();
+  // Keeps the first failure.
+  void Note(Status done);
 
   Setup setup_;
   std::vector<uint8_t> objects_;
@@ -98,6 +100,8 @@ class TraceBackground {
   std::deque<TraceJob> jobs_;
   size_t waiting_bytes_ = 0;
   bool stopping_ = false;
+  bool asleep_ = false;      // the thread waits for work, and has done all before it
+  bool taken_over_ = false;  // what is left is done by who stops the thread
   std::chrono::steady_clock::time_point collect_at_ = std::chrono::steady_clock::time_point::max();
   Status failure_;
   std::atomic<bool> failed_ = false;

@@ -58,7 +58,6 @@ class Writer final : public TraceWriter {
   void Remember(const std::string& hash, uint32_t index) { by_hash_.emplace(hash, index); }
   // Takes the open section's events; empty if there are none. Called under events_mutex_.
   SectionJob TakeEvents();
-  void FlushEvents();
   // Flushes and ends the thread.
   void Close();
   Status WriteManifest(const char* name);
@@ -240,15 +239,13 @@ uint64_t Writer::Append(Event& event) {
   return event.sequence;
 }
 
-void Writer::FlushEvents() {
-  std::lock_guard lock(events_mutex_);
-  if (events_in_section_ > 0) background_->Push(TakeEvents());
-}
-
 void Writer::Close() {
   if (!background_ || finished_) return;
   finished_ = true;
-  FlushEvents();
+  {
+    std::lock_guard lock(events_mutex_);
+    if (events_in_section_ > 0) background_->PushAtOnce(TakeEvents());
+  }
   background_->Stop();
 }
 

@@ -29,7 +29,7 @@ bool IsKnown(uint16_t code) {
       BPF_MISC | BPF_TXA,
       BPF_RET | BPF_K,
       BPF_RET | BPF_A,
-      BPF_ALU | BPF_ADD | BPF_K,
+      BPF_ALU | BPF_ADD | BPF_K,  // NOLINT(misc-redundant-expression): both are 0
       BPF_ALU | BPF_ADD | BPF_X,
       BPF_ALU | BPF_SUB | BPF_K,
       BPF_ALU | BPF_SUB | BPF_X,
