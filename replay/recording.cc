@@ -286,12 +286,16 @@ bool Recording::MayBlockNow(Task& task, const Row& row) {
     return false;
   // Of the descriptors that are read or written, regular files don't make anyone wait. (A message
   // queue's is one by its mode, and does.)
-  bool by_fd = row.arg_count > 0 && row.args[0].type == Type::kFd;
   bool of_queue = task.sys == Sys::mq_timedreceive || task.sys == Sys::mq_timedsend;
-  if (!by_fd || of_queue) return true;
-  int fd = static_cast<int>(machine::Argument(task.entry, 0));
-  return !State(task).fds->Look(task.pid, fd, options_.echo).regular || row.sub != nullptr ||
-         task.sys == Sys::flock;
+  bool by_fd = row.arg_count > 0 && row.args[0].type == Type::kFd;
+  if (!by_fd || of_queue || row.sub != nullptr || task.sys == Sys::flock) return true;
+  // Each of them: splice moves from a file into a pipe too.
+  for (int i = 0; i < row.arg_count; ++i) {
+    if (row.args[static_cast<size_t>(i)].type != Type::kFd) continue;
+    int fd = static_cast<int>(machine::Argument(task.entry, i));
+    if (!State(task).fds->Look(task.pid, fd, options_.echo).regular) return true;
+  }
+  return false;
 }
 
 Result<std::optional<int64_t>> Recording::AnswerBySelf(Task& task, const Row& row) {

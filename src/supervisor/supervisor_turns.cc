@@ -24,7 +24,7 @@ namespace {
 
 constexpr int64_t kSlice = 3;  // ms: how long a task that makes calls keeps the turn
 
-// A call that the table says doesn't block, and that after this time does.
+// A call that the table says doesn't block, and that sleeps after this time.
 constexpr int64_t kCallBound = 100;  // ms
 
 // How often a call that may block is given a chance to return before another task has its turn. The
@@ -323,8 +323,9 @@ Status Supervisor::CheckTurns() {
     if (task->phase != Task::Phase::kInCall) continue;
     if (task->call_noticed == 0) {
       task->call_noticed = now;
-    } else if (now - task->call_noticed > kCallBound) {
-      // It blocks after all, perhaps waiting for one of those that wait for it.
+    } else if (now - task->call_noticed > kCallBound && StateOf(pid) == 'S') {
+      // It blocks after all, perhaps waiting for one of those that wait for it. (One that only has
+      // no CPU, or waits for a disk, does not: it would write memory while others run.)
       task->may_block = true;
       if (std::erase(group.stragglers, task.get()) > 0) TRY(sink_.OnCallEntered(*task));
       late.push_back(task->group);
