@@ -57,6 +57,9 @@ class Recorder {
     recording.echo = echo_;
     recording.affinity = program.affinity;
     recording.check_interval = options_.check_interval;
+    recording.warn_now = [this](std::string_view warning) {
+      Say(fmt::format("warning: {}", warning));
+    };
     recording_ = std::make_unique<Recording>(recording, *trace_);
     SupervisorOptions supervising;
     supervising.portable = options_.portable;

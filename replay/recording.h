@@ -11,10 +11,13 @@
 
 #include <sched.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "replay/event.h"
@@ -38,11 +41,14 @@ struct RecordingOptions {
   cpu_set_t affinity;  // what the program believes it may run on
   // A memory hash every so many events; 0: as often as costs a fiftieth of the time.
   int check_interval = 0;
+  // Shows a warning at once, for a program that may never come to its end.
+  std::function<void(std::string_view)> warn_now;
 };
 
 class Recording : public EventSink, private ContentStore {
  public:
-  Recording(RecordingOptions options, TraceWriter& trace) : options_(options), trace_(trace) {}
+  Recording(RecordingOptions options, TraceWriter& trace)
+      : options_(std::move(options)), trace_(trace) {}
 
   void set_supervisor(Supervisor& supervisor) { supervisor_ = &supervisor; }
   // Warnings for people, each once; the caller shows them.
@@ -59,6 +65,7 @@ class Recording : public EventSink, private ContentStore {
   Status OnNewTask(Task& parent, Task& child, NewTaskKind kind) override;
   Status OnSignal(Task& task, const SignalArrival& arrival) override;
   Result<Preemption> Preempt(Task& task, uint32_t spin_steps) override;
+  void OnLivelock(const std::vector<Task*>& tasks, int64_t duration) override;
   Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                 const Registers& after) override;
   Status OnExiting(Task& task) override;

@@ -4,6 +4,7 @@
 #define RETAKE_SUPERVISOR_EVENT_SINK_H_
 
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "supervisor/task.h"
@@ -90,6 +91,9 @@ class EventSink {
   // state that a replay can find again. With `spin_steps`, only if the task spins, which may take
   // so many single steps to see.
   virtual Result<Preemption> Preempt(Task& task, uint32_t spin_steps) = 0;
+  // These tasks have spun for so long (ms), and nobody has written what they wait for: unless a
+  // signal or a timer comes, they will for ever. They are stopped.
+  virtual void OnLivelock(const std::vector<Task*>& tasks, int64_t duration) = 0;
   // A trapped instruction was answered.
   virtual Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                         const Registers& after) = 0;

@@ -133,6 +133,10 @@ class Supervisor {
   Status Preempt(Task& task, uint32_t spin_steps);
   void SetIdle(Task& task, bool idle);
   void WakeIdlers(ShareGroup& group);
+  // Something other than spinning has happened: what idlers wait for may have come.
+  void NoteChange(ShareGroup& group);
+  // The task spins in the state that it was in before.
+  void NoteSpin(Task& task, int64_t now);
 
   Status Handle(Task& task, WaitStatus status);
   Status HandleExiting(Task& task);

@@ -26,6 +26,9 @@ constexpr int64_t kKnownSpin = 2;  // ms
 // each time.
 constexpr int64_t kFairness = 400;  // ms
 
+// ms: how long tasks spin, with nobody writing what they wait for, until that is said.
+constexpr int64_t kLivelock = 5'000;
+
 constexpr int kStopBound = 1'000;  // ms: how long a running task may take to stop
 
 // A task that has gone meanwhile is no failure: its end is seen by itself.
@@ -79,16 +82,17 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
       return UnlessGone(Continue(task.pid));
     case Preemption::Kind::kParked:
       group.spins = true;
-      if (group.idlers > 0) WakeIdlers(group);
+      NoteChange(group);
       break;
     case Preemption::Kind::kStillParked:
       SetIdle(task, true);
+      NoteSpin(task, end);
       break;
     case Preemption::Kind::kDone:
       // Taking the mark may have been dear; and the fairer to the others, the less it gets done.
       task.preempt_after = end + 10 * (end - begin);
       if (task.held.empty()) task.preempt_after += end - group.turn_began;
-      if (group.idlers > 0) WakeIdlers(group);
+      NoteChange(group);
       break;
   }
   task.last = preempted->registers;
@@ -109,7 +113,24 @@ void Supervisor::SetIdle(Task& task, bool idle) {
 }
 
 void Supervisor::WakeIdlers(ShareGroup& group) {
+  if (group.idlers == 0) return;
   for (Task* task : group.waiting) SetIdle(*task, false);
+}
+
+void Supervisor::NoteChange(ShareGroup& group) {
+  group.idle_since = 0;
+  WakeIdlers(group);
+}
+
+// Tasks that wait for the turn have had it meanwhile, and did nothing else either.
+void Supervisor::NoteSpin(Task& task, int64_t now) {
+  ShareGroup& group = *task.group;
+  if (group.idle_since == 0) group.idle_since = now;
+  if (group.told_livelock || now - group.idle_since < kLivelock) return;
+  group.told_livelock = true;
+  std::vector<Task*> tasks(group.waiting.begin(), group.waiting.end());
+  tasks.push_back(&task);
+  sink_.OnLivelock(tasks, now - group.idle_since);
 }
 
 }  // namespace retake

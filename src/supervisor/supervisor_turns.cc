@@ -178,7 +178,7 @@ Status Supervisor::Arrive(Task& task, WaitStatus status) {
     task.stop = status;
     Wait(task, Task::Wants::kStop);
   } else {
-    if (group->idlers > 0) WakeIdlers(*group);
+    NoteChange(*group);
     handled = Handle(task, status);
   }
   // A task that was killed meanwhile is no failure: its end is reported by a later wait.
@@ -218,7 +218,7 @@ Status Supervisor::TakeTurn(Task& task) {
   Task::Wants wants = std::exchange(task.wants, Task::Wants::kNothing);
   // It may have been killed since.
   if (auto newer = TRY(ptracer::WaitOne(task.pid, 0))) return Handle(task, *newer);
-  if (wants != Task::Wants::kRun && task.group->idlers > 0) WakeIdlers(*task.group);
+  if (wants != Task::Wants::kRun) NoteChange(*task.group);
   switch (wants) {
     case Task::Wants::kRun:
       return Continue(task.pid);

@@ -73,6 +73,9 @@ struct ShareGroup {
   bool movable = false;
   bool spins = false;  // one of its tasks has been seen to spin: look sooner
   int idlers = 0;      // members that are idle
+  // ms: since when its tasks have done nothing but spin in the same states; 0: they haven't
+  int64_t idle_since = 0;
+  bool told_livelock = false;
   uint64_t stops = 0;  // of its tasks since the last look at all groups
 
   // Whether user code of more than one could run.
