@@ -1,9 +1,15 @@
-// What this CPU is, asked of the CPU itself by cpuid and xgetbv (Intel SDM volume 2A, CPUID): the
-// features that decide what glibc, ld.so and ifuncs choose, and how the vector state is laid out.
-#include <cstring>
-#include <utility>
+// What this CPU is (Intel SDM volume 2A, CPUID): the features that decide what glibc, ld.so and
+// ifuncs choose. The C library has asked the CPU for them, and the kernel for its name, before
+// main: they aren't asked again, since on a virtual machine a cpuid is an exit, up to 15 us.
+#include <fcntl.h>
+#include <sys/platform/x86.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
 
 #include "arch/arch.h"
+#include "base/fd.h"
 
 namespace retake::machine {
 namespace {
@@ -111,39 +117,37 @@ constexpr FeatureBit kFeatures[] = {
     {"clzero", 0x80000008, 0, kEbx, 0, 0},
 };
 
-// The CPU's answers, each asked for once: on a virtual machine a cpuid is an exit, some
-// microseconds, and the features would ask a hundred times.
-class Answers {
- public:
-  CpuidResult Get(uint32_t leaf, uint32_t subleaf) {
-    for (const auto& [asked, answer] : known_) {
-      if (asked == std::pair(leaf, subleaf)) return answer;
-    }
-    known_.push_back({{leaf, subleaf}, ReadCpuid(leaf, subleaf)});
-    return known_.back().second;
+// Where the C library keeps what a leaf said: zeros if this CPU has no such leaf.
+constexpr std::optional<unsigned> IndexOf(const FeatureBit& feature) {
+  switch (feature.leaf) {
+    case 1:
+      return CPUID_INDEX_1;
+    case 7:
+      return feature.subleaf == 0 ? CPUID_INDEX_7 : CPUID_INDEX_7_ECX_1;
+    case 0xd:
+      return CPUID_INDEX_D_ECX_1;
+    case 0x80000001:
+      return CPUID_INDEX_80000001;
+    case 0x80000008:
+      return CPUID_INDEX_80000008;
+    default:
+      return std::nullopt;
   }
-  // A leaf above the highest answers with the data of another: it must not be asked.
-  bool Has(uint32_t leaf) { return leaf <= Get(leaf & 0x80000000, 0).eax; }
+}
 
-  uint32_t Output(const FeatureBit& feature) {
-    if (!Has(feature.leaf)) return 0;
-    if (feature.leaf == 7 && feature.subleaf > Get(7, 0).eax) return 0;
-    CpuidResult result = Get(feature.leaf, feature.subleaf);
-    const uint32_t outputs[] = {result.eax, result.ebx, result.ecx, result.edx};
-    return outputs[feature.output];
-  }
+static_assert(std::ranges::all_of(kFeatures, [](const FeatureBit& f) { return !!IndexOf(f); }));
 
-  uint32_t Xcr0() {
-    constexpr uint32_t kOsxsave = 1 << 27;
-    if ((Get(1, 0).ecx & kOsxsave) == 0) return 0;
-    uint32_t low, high;
-    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return low;
-  }
+bool IsThere(const FeatureBit& feature) {
+  const cpuid_feature* leaf = __x86_get_cpuid_feature_leaf(*IndexOf(feature));
+  return (leaf->cpuid_array[feature.output] >> feature.bit & 1) != 0;
+}
 
- private:
-  std::vector<std::pair<std::pair<uint32_t, uint32_t>, CpuidResult>> known_;
-};
+uint32_t Xcr0() {
+  if (!CPU_FEATURE_PRESENT(OSXSAVE)) return 0;
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
 
 }  // namespace
 
@@ -164,31 +168,26 @@ CpuidResult ReadCpuid(uint32_t leaf, uint32_t subleaf) {
 }
 
 std::vector<CpuFeature> CpuFeatures() {
-  Answers cpu;
-  uint32_t xcr0 = cpu.Xcr0();
+  uint32_t xcr0 = Xcr0();
   std::vector<CpuFeature> features;
   for (const FeatureBit& feature : kFeatures) {
     bool usable = (xcr0 & feature.xcr0) == feature.xcr0;
-    features.push_back({feature.name, usable && (cpu.Output(feature) >> feature.bit & 1) != 0});
+    features.push_back({feature.name, usable && IsThere(feature)});
   }
   return features;
 }
 
 std::string CpuModel() {
-  constexpr uint32_t kFirstBrandLeaf = 0x80000002;
-  constexpr uint32_t kLastBrandLeaf = 0x80000004;
-  Answers cpu;
-  if (!cpu.Has(kLastBrandLeaf)) return "x86_64";
-  char brand[3 * sizeof(CpuidResult) + 1] = {};
-  for (uint32_t leaf = kFirstBrandLeaf; leaf <= kLastBrandLeaf; ++leaf) {
-    CpuidResult part = cpu.Get(leaf, 0);
-    memcpy(brand + (leaf - kFirstBrandLeaf) * sizeof part, &part, sizeof part);
-  }
-  std::string_view text = brand;
-  size_t first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) return "x86_64";
-  size_t last = text.find_last_not_of(' ');
-  return std::string(text.substr(first, last - first + 1));
+  constexpr std::string_view kName = "model name\t: ";
+  // Of the first CPU, whose lines begin the file.
+  char start[512];
+  Fd file(open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC));
+  ssize_t got = file ? read(file.get(), start, sizeof start) : 0;
+  std::string_view text(start, got > 0 ? static_cast<size_t>(got) : 0);
+  size_t at = text.find(kName);
+  if (at == text.npos) return "x86_64";
+  text.remove_prefix(at + kName.size());
+  return std::string(text.substr(0, text.find('\n')));
 }
 
 }  // namespace retake::machine

@@ -12,6 +12,8 @@
 // So the instruction becomes a jump to code that makes the same bytes of the same registers: zeros
 // what xsavec may leave out, and then calls all components saved, since zeros (and for MXCSR what
 // is stored here) are what is restored for one that isn't.
+#include <sys/platform/x86.h>
+
 #include <cstring>
 #include <span>
 
@@ -57,7 +59,7 @@ uint32_t ComponentBytes(int component) {
 
 uint32_t EnabledComponents() {
   // Known from before main: once cpuid traps, it can't be asked here.
-  if (!__builtin_cpu_supports("avx")) return 3;
+  if (!CPU_FEATURE_PRESENT(OSXSAVE)) return 3;
   uint32_t low, high;
   asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return low;
