@@ -38,6 +38,11 @@ bool HasMoreArguments(const Task& task, int from) {
 
 }  // namespace
 
+Recording::Recording(RecordingOptions options, TraceWriter& trace)
+    : options_(std::move(options)),
+      trace_(trace),
+      next_hash_(MonotonicNanoseconds() + kHashPeriod) {}
+
 Recording::TaskState& Recording::State(const Task& task) {
   if (task.id >= tasks_.size()) tasks_.resize(task.id + 1);
   TaskState& state = tasks_[task.id];

@@ -47,8 +47,7 @@ struct RecordingOptions {
 
 class Recording : public EventSink, private ContentStore {
  public:
-  Recording(RecordingOptions options, TraceWriter& trace)
-      : options_(std::move(options)), trace_(trace) {}
+  Recording(RecordingOptions options, TraceWriter& trace);
 
   void set_supervisor(Supervisor& supervisor) { supervisor_ = &supervisor; }
   // Warnings for people, each once; the caller shows them.
@@ -209,7 +208,7 @@ class Recording : public EventSink, private ContentStore {
   std::vector<std::pair<Task*, std::vector<Range>>> changed_elsewhere_;
   std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
   uint64_t events_ = 0;
-  int64_t next_hash_ = 0;  // ns, CLOCK_MONOTONIC
+  int64_t next_hash_;  // ns, CLOCK_MONOTONIC
   std::unordered_set<std::string> warned_;
   std::vector<std::string> warnings_;
 };

@@ -41,9 +41,8 @@ void AddPages(const TaskMemory& memory, uint64_t start, uint64_t end, bool keep_
 
 // Adds the pages of a mapping that are the process's own. For anonymous memory a zero page says
 // nothing; over a file it does.
-Status AddOwnPages(pid_t pid, const TaskMemory& memory, const Mapping& mapping, bool keep_zero,
-                   Image& image) {
-  auto pages = TRY(OwnPages::Of(pid));
+Status AddOwnPages(const OwnPages& pages, const TaskMemory& memory, const Mapping& mapping,
+                   bool keep_zero, Image& image) {
   for (const PageRun& run : TRY(pages.In(mapping.start, mapping.end))) {
     AddPages(memory, run.start, run.end, keep_zero, image);
   }
@@ -109,6 +108,7 @@ Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Regist
   rlimit limit{};
   if (prlimit(pid, RLIMIT_STACK, nullptr, &limit) == 0) image.stack_limit = limit.rlim_cur;
 
+  auto own_pages = TRY(OwnPages::Of(pid));
   // Neighbouring mappings are mostly of one file: open and keep it once.
   uint64_t kept_device = 0;
   uint64_t kept_inode = 0;
@@ -146,7 +146,7 @@ Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Regist
       AddPages(memory, mapping.start, mapping.end, /*keep_zero=*/false, image);
     } else if (!over_file || (mapping.prot & (PROT_WRITE | PROT_EXEC)) != 0) {
       // Of read-only data nothing can differ yet; code may be patched.
-      TRY(AddOwnPages(pid, memory, mapping, over_file, image));
+      TRY(AddOwnPages(own_pages, memory, mapping, over_file, image));
     }
     image.mappings.push_back(std::move(out));
   }

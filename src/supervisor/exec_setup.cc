@@ -58,6 +58,29 @@ Status PatchVdso(pid_t pid, TaskMemory& memory, const Registers& registers, cons
 // Dynamic loaders are small; a larger mapping is of another program.
 constexpr uint64_t kMostLoaderBytes = 512 << 10;
 
+// Memory for a moment, which the kernel gives all at once: page by page, as it is touched, would
+// take four times as long as all that is done with it.
+class RoomAtOnce {
+ public:
+  explicit RoomAtOnce(size_t size) : size_(size) {
+    void* got = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (got != MAP_FAILED) data_ = static_cast<uint8_t*>(got);
+  }
+  RoomAtOnce(const RoomAtOnce&) = delete;
+  RoomAtOnce& operator=(const RoomAtOnce&) = delete;
+  ~RoomAtOnce() {
+    if (data_ != nullptr) munmap(data_, size_);
+  }
+
+  // Null if there is none.
+  uint8_t* data() const { return data_; }
+
+ private:
+  size_t size_;
+  uint8_t* data_ = nullptr;
+};
+
 Status PatchLoader(pid_t pid, TaskMemory& memory, const Registers& registers,
                    const Mapping& mapping) {
   // Each program has the same loader: its patches are computed once, and are good for code that has
@@ -81,9 +104,10 @@ Status PatchLoader(pid_t pid, TaskMemory& memory, const Registers& registers,
     return true;
   };
   if (is_new || !still_fits()) {
-    std::vector<uint8_t> code(mapping.size());
-    code.resize(memory.ReadSome(mapping.start, code.data(), code.size()));
-    known = {machine::LoaderPatches(code), {}};
+    RoomAtOnce room(mapping.size());
+    if (room.data() == nullptr) return ErrnoError("can't read {}: no memory", mapping.name);
+    size_t got = memory.ReadSome(mapping.start, room.data(), mapping.size());
+    known = {machine::LoaderPatches(ByteSpan(room.data(), got)), {}};
     for (const Patch& patch : known.patches) known.replaced.push_back(bytes_at(patch));
   }
   if (known.patches.empty()) return {};
