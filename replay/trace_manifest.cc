@@ -222,7 +222,7 @@ Result<const ArchDescription*> ArchNamed(const std::string& arch, const std::str
 
 }  // namespace
 
-std::string FormatManifest(const TraceManifest& manifest) {
+std::string FormatManifest(const TraceManifest& manifest, size_t size) {
   JsonWriter json;
   auto text = [&](std::string_view name, std::string_view value) {
     json.Name(name);
@@ -268,6 +268,9 @@ std::string FormatManifest(const TraceManifest& manifest) {
   }
   json.out() += "],";
   std::string out = std::move(json.out());
+  constexpr size_t kChecksumBytes =
+      kChecksumMember.size() + std::string_view("0123456789abcdef\"\n}\n").size();
+  if (out.size() + kChecksumBytes < size) out.append(size - out.size() - kChecksumBytes, ' ');
   uint64_t checksum = ChecksumOf(out);
   out += kChecksumMember;
   out += fmt::format("{:016x}\"\n}}\n", checksum);

@@ -14,7 +14,12 @@ namespace retake {
 // The most that a manifest may hold, in bytes: an argument list is 2 MiB at most, escaped six-fold.
 inline constexpr uint64_t kMaxManifestBytes = 16 << 20;
 
-std::string FormatManifest(const TraceManifest& manifest);
+// What a manifest is filled up to with blanks, so that the one of a recording's end can be written
+// over that of its start: within a page, so that no kill comes in between.
+inline constexpr size_t kManifestBytes = 4096;
+
+// Shorter text is filled up to `size` bytes.
+std::string FormatManifest(const TraceManifest& manifest, size_t size = 0);
 
 // `name` is for messages. Unknown members are skipped; another version, an unknown architecture,
 // and damage are errors, each a sentence.

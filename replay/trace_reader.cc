@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <set>
+#include <utility>
 
 #include "archive/archive.h"
 #include "replay/blob_file.h"
@@ -97,7 +98,14 @@ Status Reader::Load() {
 
 Status Reader::LoadManifest() {
   std::string text = TRY(files_->ReadManifest());
-  manifest_ = TRY(ParseManifest(text, path_ + "/manifest"));
+  Result<TraceManifest> manifest = ParseManifest(text, path_ + "/manifest");
+  // It may be one that was being written over while we read; then it reads otherwise now.
+  for (int looks = 0; !manifest.ok() && looks < 5; ++looks) {
+    std::string before = std::exchange(text, TRY(files_->ReadManifest()));
+    if (text == before) break;
+    manifest = ParseManifest(text, path_ + "/manifest");
+  }
+  manifest_ = TRY(std::move(manifest));
   return {};
 }
 

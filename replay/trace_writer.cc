@@ -60,17 +60,19 @@ class Writer final : public TraceWriter {
   SectionJob TakeEvents();
   // Flushes and ends the thread.
   void Close();
-  Status WriteManifest(const char* name);
-  // Writes the manifest anew: aside and by rename, or, where the disk has no room for a second one,
-  // in place.
+  Result<Fd> WriteManifest(const char* name, std::string_view text);
+  // Writes the manifest anew: in place if nobody can see it half-written, else aside and by rename;
+  // where the disk has no room for a second one, in place too.
   Status ReplaceManifest();
   // Only if it needs no more room than the old one has: it must not be lost.
-  bool OverwriteManifest();
+  bool OverwriteManifest(std::string_view text);
   std::string PathOf(const char* name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
   Fd directory_fd_;
   TraceManifest manifest_;
+  Fd manifest_file_;
+  size_t manifest_size_ = 0;
   const TraceWriterOptions options_;
   const ArchDescription& arch_;
 
@@ -249,19 +251,24 @@ void Writer::Close() {
   background_->Stop();
 }
 
-Status Writer::WriteManifest(const char* name) {
+Result<Fd> Writer::WriteManifest(const char* name, std::string_view text) {
   Fd file(openat(directory_fd_.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) return ErrnoError("can't make {}", PathOf(name));
-  std::string text = FormatManifest(manifest_);
   Status written = WriteAt(file.get(), 0, AsBytes(text), PathOf(name));
-  if (!written.ok()) unlinkat(directory_fd_.get(), name, 0);
-  return written;
+  if (written.ok()) return file;
+  unlinkat(directory_fd_.get(), name, 0);
+  return written.TakeError();
 }
 
 Status Writer::ReplaceManifest() {
+  std::string text = FormatManifest(manifest_, kManifestBytes);
+  // To make a file is dear where many have been removed of late (ext4 looks for an inode that
+  // wasn't): only where the new one may be seen half-written.
+  if (text.size() == kManifestBytes && manifest_size_ == kManifestBytes)
+    return WriteAt(manifest_file_.get(), 0, AsBytes(text), PathOf(kManifestName));
   constexpr const char* kNewManifest = "manifest.new";
-  Status written = WriteManifest(kNewManifest);
-  if (!written.ok()) return OverwriteManifest() ? Status() : written;
+  Result<Fd> file = WriteManifest(kNewManifest, text);
+  if (!file.ok()) return OverwriteManifest(text) ? Status() : file.TakeError();
   // A file that replaces another is written to the disk first by some file systems, which takes
   // longer than all else here; one that changes places with another isn't.
   int directory = directory_fd_.get();
@@ -270,18 +277,18 @@ Status Writer::ReplaceManifest() {
   } else if (renameat(directory, kNewManifest, directory, kManifestName) != 0) {
     return ErrnoError("can't replace {}", PathOf(kManifestName));
   }
+  manifest_file_ = file.TakeValue();
+  manifest_size_ = text.size();
   return {};
 }
 
-bool Writer::OverwriteManifest() {
-  Fd file(openat(directory_fd_.get(), kManifestName, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+bool Writer::OverwriteManifest(std::string_view text) {
   struct stat status;
-  if (!file || fstat(file.get(), &status) != 0) return false;
+  if (!manifest_file_ || fstat(manifest_file_.get(), &status) != 0) return false;
   constexpr uint64_t kBlock = 512;  // the unit of st_blocks, stat(2)
-  std::string text = FormatManifest(manifest_);
   if (text.size() > static_cast<uint64_t>(status.st_blocks) * kBlock) return false;
-  return WriteAt(file.get(), 0, AsBytes(text), PathOf(kManifestName)).ok() &&
-         ftruncate(file.get(), static_cast<off_t>(text.size())) == 0;
+  return WriteAt(manifest_file_.get(), 0, AsBytes(text), PathOf(kManifestName)).ok() &&
+         ftruncate(manifest_file_.get(), static_cast<off_t>(text.size())) == 0;
 }
 
 Status Writer::Finish() {

@@ -345,6 +345,28 @@ TEST_F(TraceTest, DiscardLeavesNothing) {
   EXPECT_FALSE(fs::exists(directory));
 }
 
+// A kill or a reader sees one of the two, whether the second fits the page of the first or not.
+TEST_F(TraceTest, TheLastManifestTakesThePlaceOfTheFirst) {
+  for (size_t argument : {10, 10'000}) {
+    std::string directory = NewDirectory(fmt::format("trace-{}", argument));
+    TraceManifest manifest = SmallManifest();
+    manifest.command = {std::string(argument, 'a')};
+    auto writer = TraceWriter::Create(directory, manifest);
+    ASSERT_OK(writer);
+    struct stat first {}, last {};
+    ASSERT_EQ(stat((directory + "/manifest").c_str(), &first), 0);
+    (*writer)->manifest().end = TraceEnd::kComplete;
+    ASSERT_OK((*writer)->Finish());
+    ASSERT_EQ(stat((directory + "/manifest").c_str(), &last), 0);
+    EXPECT_EQ(first.st_ino == last.st_ino, argument < kManifestBytes);
+    EXPECT_FALSE(fs::exists(directory + "/manifest.new"));
+    auto reader = TraceReader::Open(directory);
+    ASSERT_OK(reader);
+    EXPECT_EQ((*reader)->manifest().end, TraceEnd::kComplete);
+    EXPECT_EQ((*reader)->manifest().command, manifest.command);
+  }
+}
+
 TEST(TraceManifest, UnknownMembersAreSkipped) {
   TraceManifest manifest = SmallManifest();
   manifest.unknown_calls = {{"ioctl 0x5401", 3}};
