@@ -353,7 +353,8 @@ TEST_F(TraceTest, TheLastManifestTakesThePlaceOfTheFirst) {
     manifest.command = {std::string(argument, 'a')};
     auto writer = TraceWriter::Create(directory, manifest);
     ASSERT_OK(writer);
-    struct stat first {}, last {};
+    struct stat first {
+    }, last{};
     ASSERT_EQ(stat((directory + "/manifest").c_str(), &first), 0);
     (*writer)->manifest().end = TraceEnd::kComplete;
     ASSERT_OK((*writer)->Finish());
