@@ -47,6 +47,7 @@ struct Found {
   std::string path;
   std::string why;
   bool set_id = false;
+  bool is_file = false;  // there is a file of that name, whatever may be done with it
 };
 
 Found Check(const std::string& path) {
@@ -58,30 +59,35 @@ Found Check(const std::string& path) {
   }
   if (S_ISDIR(status.st_mode))
     return {126, path, fmt::format("can't run {}: {}", path, strerror(EISDIR))};
-  if (access(path.c_str(), X_OK) != 0)
-    return {126, path, fmt::format("can't run {}: {}", path, strerror(errno))};
+  Found found{126, path, {}};
+  found.is_file = true;
+  if (access(path.c_str(), X_OK) != 0) {
+    found.why = fmt::format("can't run {}: {}", path, strerror(errno));
+    return found;
+  }
   Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
-    return {126, path,
-            fmt::format("can't record {}: it may be executed but not read ({})", path,
-                        strerror(errno))};
+    found.why = fmt::format("can't record {}: it may be executed but not read ({})", path,
+                            strerror(errno));
+    return found;
   }
   Elf64_Ehdr header{};
   ssize_t got = read(file.get(), &header, sizeof header);
   if (got >= EI_NIDENT && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
       (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != HostArch().elf_machine)) {
-    return {126, path,
-            fmt::format("can't record {}: it is not a 64-bit {} program", path, HostArch().name)};
+    found.why =
+        fmt::format("can't record {}: it is not a 64-bit {} program", path, HostArch().name);
+    return found;
   }
-  Found found{0, path, {}};
+  found.status = 0;
   bool set_uid = (status.st_mode & S_ISUID) != 0 && status.st_uid != geteuid();
   bool set_gid = (status.st_mode & S_ISGID) != 0 && status.st_gid != getegid();
   found.set_id = set_uid || set_gid;
   return found;
 }
 
-// As execvp looks a name up: the first candidate in PATH that can be executed; EACCES is
-// remembered.
+// As a shell looks a name up: the first candidate in PATH that can be executed, else the first file
+// of that name. A directory that can't be searched (someone else's) says nothing of the program.
 Found Find(const std::string& name) {
   if (name.empty()) return {127, name, "can't run '': No such file or directory"};
   if (name.find('/') != std::string::npos) return Check(name);
@@ -94,10 +100,7 @@ Found Find(const std::string& name) {
     at = end + 1;
     Found found = Check(directory.empty() ? name : directory + "/" + name);
     if (found.status == 0) return found;
-    if (found.status == 126 && refused.status == 0 &&
-        found.why.find("Is a directory") == std::string::npos) {
-      refused = found;
-    }
+    if (found.is_file && refused.status == 0) refused = found;
   }
   if (refused.status != 0) return refused;
   return {127, name, fmt::format("can't run {}: not found in PATH", name)};

@@ -374,7 +374,8 @@ def compare(expected, found, names, varying=False, files=False, drop=None):
 def without_network():
     """A prefix that runs a command without any network, or [] where that isn't permitted."""
     tool = shutil.which("unshare")
-    for prefix in ([tool, "-n"], [tool, "-rn"]):
+    # An ordinary user needs a user namespace, and stays the same user in it.
+    for prefix in ([tool, "-n"], [tool, "-cn"]):
         if tool is None:
             break
         if os.geteuid() != 0 and prefix[1] == "-n":

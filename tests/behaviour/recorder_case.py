@@ -25,12 +25,12 @@ class Case:
         shutil.copy(f"{self.guests}/{name}", self.place.bin / name)
         return str(self.place.bin / name)
 
-    def start(self, argv, flags=()):
+    def start(self, argv, flags=(), variables=()):
         """Starts a recording; returns its Popen with a pipe on stdout and one on stderr."""
         self.place.fresh_work()
         return subprocess.Popen([self.retake, "record", *flags, "-o", str(self.trace), "--", *argv],
-                                cwd=self.place.work, env=self.place.environment(), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                cwd=self.place.work, env=self.place.environment(variables),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def end_of_all(self):
         reaper, end = engine.Reaper(), time.monotonic() + engine.WAIT_SECONDS
@@ -80,9 +80,12 @@ class Case:
         """Programs that can't be started: 126 and 127 as env gives, with a sentence, and no trace left."""
         plain = self.place.root / "plain"
         plain.write_text("no program")
+        loop = self.place.root / "loop"  # in PATH: nothing can be looked up there
+        loop.symlink_to(loop)
+        path = {"PATH": f"{loop}:{os.environ['PATH']}"}
         for command, expected in ((["/absent/program"], 127), (["absent-program-anywhere"], 127),
                                   ([str(plain)], 126), ([str(self.place.work)], 126)):
-            status, out, err = self.finish(self.start(command))
+            status, out, err = self.finish(self.start(command, variables=path))
             if status != expected or out != b"" or not err.strip().splitlines()[-1].startswith(b"retake: "):
                 raise Failure(f"{command}: status {status}, expected {expected}: {engine.show(err)}")
             self.end_of_all()
