@@ -32,6 +32,10 @@ struct Msghdr {
 };
 constexpr uint64_t kMmsghdrSize = 64;  // a msghdr, a 32-bit length, padding
 constexpr uint64_t kMostName = 128;    // sizeof(struct sockaddr_storage)
+// What the kernel writes of a struct epoll_event (<linux/eventpoll.h>): 32 bits of events, 64 of
+// data.
+constexpr uint64_t kEpollBytes = 12;
+constexpr uint64_t kEpollDataBytes = 8;
 
 }  // namespace
 
@@ -177,6 +181,9 @@ std::optional<Redirection> Redirection::Make(const Row& row, const Call& call,
         if (arg.type == Type::kPollfds || (!arg.IsInput() && arg.when != When::kSuccess))
           content = Maker::Content::kPartlyWritten;
         moved = maker.Move(address, size, arg.IsInput(), content);
+        uint64_t unit = HostArch().abi.epoll_event_size;
+        bool has_padding = arg.type == Type::kEpollEvents && unit > kEpollBytes;
+        if (moved != address && has_padding) redirection.pieces_.back().padded_unit = unit;
         break;
       }
     }
@@ -205,6 +212,20 @@ void Redirection::Split(const Piece& piece, Event& event, size_t index) {
   event.writes[index].size = 0;
 }
 
+void Redirection::SplitUnits(uint64_t unit, Event& event, size_t index) {
+  uint64_t address = event.writes[index].address;
+  ByteSpan bytes = event.BytesOf(event.writes[index]);
+  std::vector<uint8_t> now(bytes.begin(), bytes.end());
+  auto add = [&](uint64_t from, uint64_t size) {
+    memcpy(event.AddWrite(address + from, size).data(), now.data() + from, size);
+  };
+  for (uint64_t at = 0; at + unit <= now.size(); at += unit) {
+    add(at, kEpollBytes - kEpollDataBytes);
+    add(at + unit - kEpollDataBytes, kEpollDataBytes);
+  }
+  event.writes[index].size = 0;
+}
+
 bool Redirection::Finish(const TaskMemory& memory, Event& event, size_t first_write) const {
   auto piece_of = [&](const MemoryWrite& write) {
     return std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& p) {
@@ -213,7 +234,9 @@ bool Redirection::Finish(const TaskMemory& memory, Event& event, size_t first_wr
   };
   for (size_t i = first_write, count = event.writes.size(); i < count; ++i) {
     auto piece = piece_of(event.writes[i]);
-    if (piece == pieces_.end() || piece->before.empty()) continue;
+    if (piece == pieces_.end()) continue;
+    if (piece->padded_unit != 0) SplitUnits(piece->padded_unit, event, i);
+    if (piece->before.empty()) continue;
     uint64_t most = piece->scratch + piece->size - event.writes[i].address;
     event.writes[i].size = static_cast<uint32_t>(std::min<uint64_t>(event.writes[i].size, most));
     Split(*piece, event, i);

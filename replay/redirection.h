@@ -57,6 +57,7 @@ class Redirection {
     // What the kernel found there, if it writes only a part: in the rest, what another task wrote
     // meanwhile stands.
     std::vector<uint8_t> before;
+    uint64_t padded_unit = 0;  // the size of one of epoll's events if that has padding
   };
   // A word in the scratch area that points there, and what the program had in its place.
   struct Pointer {
@@ -67,6 +68,8 @@ class Redirection {
 
   // The changed bytes of a write to the piece, as writes of their own.
   static void Split(const Piece& piece, Event& event, size_t index);
+  // A write of epoll's events, as writes of what isn't padding.
+  static void SplitUnits(uint64_t unit, Event& event, size_t index);
 
   std::vector<Piece> pieces_;
   std::vector<Pointer> pointers_;

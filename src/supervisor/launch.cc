@@ -67,8 +67,8 @@ Found Check(const std::string& path) {
   }
   Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
-    found.why = fmt::format("can't record {}: it may be executed but not read ({})", path,
-                            strerror(errno));
+    found.why =
+        fmt::format("can't record {}: it may be executed but not read ({})", path, strerror(errno));
     return found;
   }
   Elf64_Ehdr header{};
