@@ -66,6 +66,7 @@ class Ways:
     def __init__(self, retake, root):
         self.retake = retake
         self.root = root
+        self.recordings = 0
         self.trace = str(root / "trace")
         self.rr_trace = str(root / "rr")
 
@@ -81,8 +82,9 @@ class Ways:
         }[way]
 
     def clean(self, way):
-        if way == "record":
-            shutil.rmtree(self.trace, ignore_errors=True)
+        if way == "record":  # traces stay to the end: file systems make files slower where many were deleted just now
+            self.recordings += 1
+            self.trace = str(self.root / f"trace-{self.recordings}")
         if way == "rr record":
             shutil.rmtree(self.rr_trace, ignore_errors=True)
 
