@@ -13,8 +13,8 @@ namespace retake {
 namespace {
 
 // When a task that has had the turn for so long (ms) without an event is looked at, and how many
-// single steps the look may take (3 to 13 us each). Plain spin locks show within a few hundred
-// steps, back-off within 20,000.
+// single steps the look may take (3 to 13 us each, 150 where the machine is emulated). Plain spin
+// locks show within a few hundred steps, back-off within 20,000.
 struct Look {
   int64_t after;
   uint32_t steps;
@@ -22,6 +22,12 @@ struct Look {
 constexpr Look kLooks[] = {{8, 400}, {40, 4'000}, {200, 20'000}};
 // Where spinning has been seen before, the first look comes sooner.
 constexpr int64_t kKnownSpin = 2;  // ms
+// Where steps are dear, a task first computes for a third of what the look will take; where
+// spinning has been seen, for a twelfth. What a step costs is told by looks of many: what a look
+// costs besides is less than theirs.
+constexpr int64_t kLookPart = 3;
+constexpr int64_t kKnownSpinPart = 12;
+constexpr uint32_t kTellingSteps = 4'000;
 // Then it computes; it is stopped wherever it is, so that others have their turn, at twice the time
 // each time.
 constexpr int64_t kFairness = 400;  // ms
@@ -45,7 +51,9 @@ Status Supervisor::CheckComputing(Task& task) {
   int64_t computed = now - group.turn_began;
   auto look = static_cast<size_t>(task.looks);
   if (look < std::size(kLooks)) {
-    int64_t after = look == 0 && group.spins ? kKnownSpin : kLooks[look].after;
+    int64_t takes = int64_t{kLooks[look].steps} * step_cost_ / 1'000'000;
+    int64_t after = look == 0 && group.spins ? std::max(kKnownSpin, takes / kKnownSpinPart)
+                                             : std::max(kLooks[look].after, takes / kLookPart);
     if (computed < after) return {};
     ++task.looks;
     return Preempt(task, kLooks[look].steps);
@@ -70,10 +78,16 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
   bool in_call = static_cast<int64_t>(machine::SyscallNumber(registers)) >= 0;
   if (in_call || task.phase != Task::Phase::kUser) return Arrive(task, stop);
 
-  int64_t begin = MonotonicMilliseconds();
+  int64_t begin_ns = MonotonicNanoseconds();
   Result<Preemption> preempted = sink_.Preempt(task, spin_steps);
   if (!preempted.ok()) return UnlessGone(preempted.TakeError());
-  int64_t end = MonotonicMilliseconds();
+  int64_t end_ns = MonotonicNanoseconds();
+  int64_t begin = begin_ns / 1'000'000;
+  int64_t end = end_ns / 1'000'000;
+  if (spin_steps >= kTellingSteps && preempted->kind == Preemption::Kind::kNotNow) {
+    // A look that came to a call took fewer: so the dearest counts, and is forgotten in time.
+    step_cost_ = std::max((end_ns - begin_ns) / spin_steps, step_cost_ * 7 / 8);
+  }
   ShareGroup& group = *task.group;
   switch (preempted->kind) {
     case Preemption::Kind::kStopped:
