@@ -163,6 +163,23 @@ struct StubImage {
   uint64_t syscall_break;  // pc reported at that break
 };
 
+// Code that makes a call in a task that wasn't started by us and may outlive us, and puts the task
+// back by itself (arch/<isa>/inject.S). Offsets are from the code's begin.
+struct InjectImage {
+  ByteSpan code;   // ends with its table, all zero
+  uint64_t call;   // one call with the registers as they are
+  uint64_t clone;  // the same for one that makes a helper: a clone that shares the memory
+  uint64_t table;  // to be overwritten with InjectTable
+};
+
+// Where the injected code takes a task back to.
+struct InjectHome {
+  Registers registers;        // as Resumable makes them
+  uint64_t signal_mask = 0;   // bit n - 1 for signal n
+  uint64_t scratch = 0;       // memory that is unmapped on the way, ...
+  uint64_t scratch_size = 0;  // ... bytes
+};
+
 namespace machine {
 
 // The regsets that together make Registers, NT_PRSTATUS first.
@@ -290,6 +307,19 @@ Result<std::vector<Patch>> VdsoPatches(ByteSpan elf);
 std::vector<Patch> LoaderPatches(ByteSpan code);
 
 StubImage Stub();
+
+InjectImage Inject();
+std::vector<uint8_t> InjectTable(const InjectHome& home);
+// Registers at a stop in which a task was interrupted (PTRACE_INTERRUPT), made such that a task
+// that only goes on with them does what the kernel would have it do: makes an interrupted call
+// again. With `same_kernel_task` such calls as the kernel has kept the remaining time of go on with
+// that; another task makes them in full.
+Registers Resumable(const Registers& stopped, bool same_kernel_task);
+// The call that the task was interrupted in, or had just made: its number; -1 for none.
+int64_t InterruptedCall(const Registers& stopped);
+// At such a stop, behind a call that ended early for the sake of it: has the task make the call
+// again. False where the kernel has overwritten an argument.
+bool RewindEndedCall(Registers& stopped);
 
 // Single-step or breakpoint traps report the pc this far past the break instruction.
 inline constexpr size_t kMaxBreakpointBytes = 4;

@@ -7,7 +7,8 @@ function(retake_module name dir)
     # Descriptions of every architecture; the machine half of the host's only.
     file(GLOB descriptions CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/arch/*/description*.cc)
     file(GLOB machine CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/arch/${RETAKE_ARCH}/machine*.cc
-                                        ${PROJECT_SOURCE_DIR}/arch/${RETAKE_ARCH}/stub.S)
+                                        ${PROJECT_SOURCE_DIR}/arch/${RETAKE_ARCH}/stub.S
+                                        ${PROJECT_SOURCE_DIR}/arch/${RETAKE_ARCH}/inject.S)
     list(APPEND sources ${descriptions} ${machine})
   endif()
   if(sources)

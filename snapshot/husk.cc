@@ -93,30 +93,6 @@ std::vector<sock_filter> HuskFilter() {
   return program;
 }
 
-// The husk program as a file to execute: a memfd, or, where those are refused, an unlinked
-// temporary file.
-Result<Fd> HuskProgram() {
-  ByteSpan elf = HuskElf();
-  Fd file;
-  std::string name;
-  if (MayUse(Feature::kMemfd)) file.Reset(memfd_create("retake-husk", MFD_CLOEXEC));
-  if (!file) {
-    const char* directory = getenv("TMPDIR");
-    name = fmt::format("{}/retake-husk-XXXXXX", directory != nullptr ? directory : "/tmp");
-    file.Reset(mkostemp(name.data(), O_CLOEXEC));
-    if (!file) return ErrnoError("can't make a temporary file {} for the husk program", name);
-    fchmod(file.get(), 0700);
-  }
-  bool written = write(file.get(), elf.data(), elf.size()) == static_cast<ssize_t>(elf.size());
-  if (!written) return ErrnoError("can't write the husk program");
-  if (name.empty()) return file;
-  // A file open for writing can't be executed.
-  Fd reopened(open(name.c_str(), O_RDONLY | O_CLOEXEC));
-  unlink(name.c_str());
-  if (!reopened) return ErrnoError("can't open the husk program {}", name);
-  return reopened;
-}
-
 void RunHuskChild(int program, int go, const Husk::Options& options) {
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(125);
@@ -167,6 +143,28 @@ BatchCall MapCall(const ImageMapping& mapping, std::span<const int> object_fds) 
 }
 
 }  // namespace
+
+Result<Fd> HuskProgram() {
+  ByteSpan elf = HuskElf();
+  Fd file;
+  std::string name;
+  if (MayUse(Feature::kMemfd)) file.Reset(memfd_create("retake-husk", MFD_CLOEXEC));
+  if (!file) {
+    const char* directory = getenv("TMPDIR");
+    name = fmt::format("{}/retake-husk-XXXXXX", directory != nullptr ? directory : "/tmp");
+    file.Reset(mkostemp(name.data(), O_CLOEXEC));
+    if (!file) return ErrnoError("can't make a temporary file {} for the husk program", name);
+    fchmod(file.get(), 0700);
+  }
+  bool written = write(file.get(), elf.data(), elf.size()) == static_cast<ssize_t>(elf.size());
+  if (!written) return ErrnoError("can't write the husk program");
+  if (name.empty()) return file;
+  // A file open for writing can't be executed.
+  Fd reopened(open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  unlink(name.c_str());
+  if (!reopened) return ErrnoError("can't open the husk program {}", name);
+  return reopened;
+}
 
 Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
   Fd program = TRY(HuskProgram());

@@ -21,6 +21,10 @@
 
 namespace retake {
 
+// The husk program as a file to execute: a memfd, or, where those are refused, an unlinked
+// temporary file.
+Result<Fd> HuskProgram();
+
 class Husk {
  public:
   struct Options {

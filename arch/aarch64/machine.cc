@@ -2,6 +2,8 @@
 // breakpoints. Pure functions; arch/aarch64/layout.h says what shapes them.
 #include <sys/auxv.h>
 
+#include <cstring>
+
 #include "arch/aarch64/layout.h"
 #include "arch/arch.h"
 
@@ -173,6 +175,30 @@ void AnswerTimestamp(Registers& regs, const TrappedInstruction& insn, uint64_t v
 }
 
 ByteSpan BreakpointInstruction() { return kBrk; }
+
+std::vector<uint8_t> InjectTable(const InjectHome& home) {
+  std::vector<uint64_t> words(home.registers.words.begin(),
+                              home.registers.words.begin() + kX30 + 1);
+  for (uint64_t word :
+       {home.registers.words[kPc], home.signal_mask, home.scratch, home.scratch_size})
+    words.push_back(word);
+  std::vector<uint8_t> table(words.size() * sizeof(uint64_t));
+  memcpy(table.data(), words.data(), table.size());
+  return table;
+}
+
+int64_t InterruptedCall(const Registers& stopped) { return NumberAt(stopped); }
+
+// The result is in x0, and the kernel keeps what was there to itself.
+bool RewindEndedCall(Registers&) { return false; }
+
+// The kernel has rewound an interrupted call before the stop (arch/arm64/kernel/signal.c), and
+// doesn't show which of them it has kept the remaining time of.
+Registers Resumable(const Registers& stopped, bool) {
+  Registers out = stopped;
+  out.words[kSyscallNumber] = kNoSyscall;
+  return out;
+}
 
 }  // namespace machine
 }  // namespace retake

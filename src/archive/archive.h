@@ -43,6 +43,7 @@ inline constexpr size_t kSectionHeaderBytes = 24;
 enum class ArchiveContent : uint8_t {
   kEvents = 1,       // the `events` file of a trace
   kPackedTrace = 2,  // a whole trace in one file
+  kCheckpoint = 3,   // processes that can go on
 };
 
 // Kinds are the user's, from 1 up; this one is the archive's own.

@@ -1,37 +1,17 @@
 // retake replay: replays a trace and ends as the recorded program ended.
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
 
 #include "cli/command_line.h"
+#include "cli/ending.h"
 #include "cli/report.h"
 #include "replay/replayer.h"
 #include "replay/trace_store.h"
 
 namespace retake {
 namespace {
-
-// Dies of `signal` as the program did, without leaving a core of retake's: with a core pattern that
-// is a pipe the limit alone doesn't prevent one (core(5)), not being dumpable does.
-[[noreturn]] void DieOf(int signal) {
-  fflush(stdout);
-  struct rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  ::signal(signal, SIG_DFL);
-  sigset_t only;
-  sigemptyset(&only);
-  sigaddset(&only, signal);
-  sigprocmask(SIG_UNBLOCK, &only, nullptr);
-  raise(signal);
-  // A signal that doesn't kill: what a shell would say of one that does.
-  _exit(128 + signal);
-}
 
 struct Ending {
   Reason reason = Reason::kFailed;

@@ -15,8 +15,8 @@
 namespace retake {
 namespace {
 
-constexpr std::array<std::string_view, 5> kReasonWords = {"usage", "failed", "divergence",
-                                                          "the trace ends here", "damaged"};
+constexpr std::array<std::string_view, 6> kReasonWords = {
+    "usage", "failed", "divergence", "the trace ends here", "damaged", "loss"};
 
 }  // namespace
 

@@ -18,9 +18,10 @@ enum class Reason : uint8_t {
   kDivergence,  // the replayed program did something else than the trace says
   kTraceEnds,   // the trace is whole as far as it goes, and goes no further
   kDamaged,     // the trace's bytes are not what was written
+  kLoss,        // a checkpoint would lose something
 };
 
-// "usage", "failed", "divergence", "the trace ends here", "damaged".
+// "usage", "failed", "divergence", "the trace ends here", "damaged", "loss".
 std::string_view ReasonWord(Reason reason);
 
 // Prints `retake: REASON: message` on stderr, stdout flushed first so that the two come in order

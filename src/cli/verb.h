@@ -16,6 +16,7 @@ namespace retake {
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitNo = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitLoss = 3;  // a checkpoint would lose something
 inline constexpr int kExitFailure = 125;
 
 struct Verb {

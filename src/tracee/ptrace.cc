@@ -17,6 +17,9 @@
 namespace retake::ptracer {
 namespace {
 
+// PTRACE_GET_RSEQ_CONFIGURATION of <linux/ptrace.h>, Linux 5.13.
+constexpr int kGetRseqConfiguration = 0x420f;
+
 // glibc types ptrace's request as an enum on one architecture and an int elsewhere.
 template <typename A, typename D>
 long Raw(int request, pid_t pid, A address, D data) {
@@ -159,6 +162,28 @@ Status GetSiginfo(pid_t pid, siginfo_t& info) {
 Status SetSiginfo(pid_t pid, const siginfo_t& info) {
   if (Raw(PTRACE_SETSIGINFO, pid, nullptr, &info) != 0) return Failed(pid, "can't change a signal");
   return {};
+}
+
+Result<std::vector<siginfo_t>> PeekPending(pid_t pid, bool shared) {
+  std::vector<siginfo_t> pending;
+  constexpr size_t kAtOnce = 32;
+  siginfo_t some[kAtOnce];
+  for (;;) {
+    __ptrace_peeksiginfo_args args{.off = pending.size(),
+                                   .flags = shared ? uint32_t{PTRACE_PEEKSIGINFO_SHARED} : 0,
+                                   .nr = kAtOnce};
+    long got = Raw(PTRACE_PEEKSIGINFO, pid, &args, some);
+    if (got < 0) return Failed(pid, "can't read pending signals");
+    if (got == 0) return pending;
+    pending.insert(pending.end(), some, some + got);
+  }
+}
+
+Result<RseqConfiguration> GetRseq(pid_t pid) {
+  RseqConfiguration configuration{};
+  long got = Raw(kGetRseqConfiguration, pid, sizeof configuration, &configuration);
+  if (got < 0 && errno == ESRCH) return Failed(pid, "can't read restartable sequences");
+  return configuration;
 }
 
 Result<uint64_t> GetSigmask(pid_t pid) {

@@ -50,6 +50,15 @@ Status SetVector(pid_t pid, ByteSpan state);
 Result<uint64_t> EventMessage(pid_t pid);
 Status GetSiginfo(pid_t pid, siginfo_t& info);
 Status SetSiginfo(pid_t pid, const siginfo_t& info);
+// The signals that wait for the task; with `shared`, those that wait for its process.
+Result<std::vector<siginfo_t>> PeekPending(pid_t pid, bool shared);
+// Registered restartable sequences. All zero where there are none, or the kernel can't tell (before
+// 5.13).
+struct RseqConfiguration {
+  uint64_t address;
+  uint32_t size, signature, flags, padding;
+};
+Result<RseqConfiguration> GetRseq(pid_t pid);
 Result<uint64_t> GetSigmask(pid_t pid);
 Status SetSigmask(pid_t pid, uint64_t mask);
 

@@ -1,5 +1,6 @@
 #include "tracee/remote_calls.h"
 
+#include <linux/sched.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -44,7 +45,7 @@ Result<uint64_t> RemoteCalls::CallAt(uint64_t address, const BatchCall& call) {
   return static_cast<uint64_t>(machine::ResultOf(registers));
 }
 
-Status RemoteCalls::InstallStub(std::span<const Mapping> mappings) {
+Result<uint64_t> RemoteCalls::VdsoSyscall(std::span<const Mapping> mappings) const {
   auto vdso =
       std::find_if(mappings.begin(), mappings.end(), [](const Mapping& m) { return m.is_vdso(); });
   if (vdso == mappings.end()) {
@@ -56,20 +57,30 @@ Status RemoteCalls::InstallStub(std::span<const Mapping> mappings) {
   }
   size_t at = code.find(HostArch().syscall_instruction);
   if (at == std::string::npos) return Error(0, "the vDSO has no syscall instruction", pid_);
-  uint64_t address = vdso->start + at;
+  return vdso->start + at;
+}
 
+Status RemoteCalls::InstallStub(std::span<const Mapping> mappings) {
+  uint64_t address = TRY(VdsoSyscall(mappings));
   uint64_t got = TRY(CallAt(
-      address, MakeCall(Sys::mmap, kStubAddress, kStubEnd - kStubAddress, PROT_READ | PROT_WRITE,
+      address, MakeCall(Sys::mmap, stub_, kStubEnd - kStubAddress, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~uint64_t{0}, 0)));
-  if (got != kStubAddress) {
+  if (got != stub_) {
     return Error(CallFailed(got) ? static_cast<int>(-got) : 0,
-                 fmt::format("can't map retake's stub page at {:#x}", kStubAddress), pid_);
+                 fmt::format("can't map retake's stub page at {:#x}", stub_), pid_);
   }
-  TRY(memory_.Write(kStubAddress, machine::Stub().code));
-  uint64_t result = TRY(
-      CallAt(address, MakeCall(Sys::mprotect, kStubAddress, kStubCodeSize, PROT_READ | PROT_EXEC)));
+  TRY(memory_.Write(stub_, machine::Stub().code));
+  uint64_t result =
+      TRY(CallAt(address, MakeCall(Sys::mprotect, stub_, kStubCodeSize, PROT_READ | PROT_EXEC)));
   if (result != 0)
     return Error(static_cast<int>(-result), "can't make the stub page executable", pid_);
+  return {};
+}
+
+Status RemoteCalls::RemoveStub(std::span<const Mapping> mappings) {
+  uint64_t address = TRY(VdsoSyscall(mappings));
+  uint64_t result = TRY(CallAt(address, MakeCall(Sys::munmap, stub_, kStubEnd - kStubAddress)));
+  if (result != 0) return Error(static_cast<int>(-result), "can't unmap the stub page", pid_);
   return {};
 }
 
@@ -85,8 +96,7 @@ Status RemoteCalls::WaitForBreak() {
       case StopKind::kSignal: {
         Registers registers;
         TRY(ptracer::GetRegisters(pid_, registers));
-        if (status->signal() == SIGTRAP && Pc(registers) == kStubAddress + stub.batch_break)
-          return {};
+        if (status->signal() == SIGTRAP && Pc(registers) == stub_ + stub.batch_break) return {};
         return Error(0,
                      fmt::format("an injected call ended in signal {} at {:#x}", status->signal(),
                                  Pc(registers)),
@@ -108,12 +118,13 @@ Status RemoteCalls::RunBatch(std::span<BatchCall> calls) {
   Batch header{calls.size(), 0};
   memcpy(bytes.data(), &header, sizeof header);
   memcpy(bytes.data() + sizeof header, calls.data(), calls.size_bytes());
-  TRY(memory_.Write(kStubDataAddress, bytes));
+  uint64_t data = stub_ + kStubCodeSize;
+  TRY(memory_.Write(data, bytes));
   Registers registers = registers_;
-  SetPc(registers, kStubAddress + stub.batch_entry);
+  SetPc(registers, stub_ + stub.batch_entry);
   TRY(ptracer::SetRegisters(pid_, registers));
   TRY(WaitForBreak());
-  if (!memory_.Read(kStubDataAddress + sizeof header, calls.data(), calls.size_bytes())) {
+  if (!memory_.Read(data + sizeof header, calls.data(), calls.size_bytes())) {
     return Error(ESRCH, "can't read the results of injected calls", pid_);
   }
   return {};
@@ -134,17 +145,42 @@ Result<uint64_t> RemoteCalls::Call(const BatchCall& call) {
   return one.result;
 }
 
+Result<pid_t> RemoteCalls::AwaitChild() {
+  if (!child_) return Error(0, "a fork gave no ptrace event", pid_);
+  auto first = TRY(ptracer::WaitOne(*child_, kInjectedCallBound));
+  if (!first) return Error(ETIMEDOUT, "a forked process doesn't stop", *child_);
+  if (first->gone()) return Error(ESRCH, "a forked process died at once", *child_);
+  return *child_;
+}
+
 Result<pid_t> RemoteCalls::Fork() {
   child_.reset();
   uint64_t result = TRY(Call(MakeCall(Sys::clone)));
   if (CallFailed(result)) {
     return Error(static_cast<int>(-result), "can't fork the replayed process", pid_);
   }
-  if (!child_) return Error(0, "a fork gave no ptrace event", pid_);
-  auto first = TRY(ptracer::WaitOne(*child_, kInjectedCallBound));
-  if (!first) return Error(ETIMEDOUT, "a forked process doesn't stop", *child_);
-  if (first->gone()) return Error(ESRCH, "a forked process died at once", *child_);
-  return *child_;
+  return AwaitChild();
+}
+
+Result<pid_t> RemoteCalls::Clone(uint64_t flags, int exit_signal, pid_t tid) {
+  clone_args args{};
+  args.flags = flags;
+  args.exit_signal = static_cast<uint64_t>(exit_signal);
+  if (tid != 0) {
+    args.set_tid = scratch() + sizeof args;
+    args.set_tid_size = 1;
+  }
+  std::vector<uint8_t> bytes(sizeof args + sizeof tid);
+  memcpy(bytes.data(), &args, sizeof args);
+  memcpy(bytes.data() + sizeof args, &tid, sizeof tid);
+  TRY(memory_.Write(scratch(), bytes));
+  child_.reset();
+  uint64_t result = TRY(Call(MakeCall(Sys::clone3, scratch(), sizeof args)));
+  if (CallFailed(result)) {
+    return Error(static_cast<int>(-result), fmt::format("can't make a task with the pid {}", tid),
+                 pid_);
+  }
+  return AwaitChild();
 }
 
 Result<SignalsHeld> SignalsHeld::Hold(pid_t pid) { return HoldMask(pid, ~uint64_t{0}); }

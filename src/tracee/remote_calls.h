@@ -35,11 +35,15 @@ inline bool CallFailed(uint64_t result) { return result > ~uint64_t{4095}; }
 class RemoteCalls {
  public:
   // `registers` are the task's at its present stop, which is any but a syscall-entry stop whose
-  // call is still to be made.
-  RemoteCalls(pid_t pid, TaskMemory& memory, const Registers& registers)
-      : pid_(pid), memory_(memory), registers_(registers) {
+  // call is still to be made. `stub` is where its stub is, or is to be.
+  RemoteCalls(pid_t pid, TaskMemory& memory, const Registers& registers,
+              uint64_t stub = kStubAddress)
+      : pid_(pid), memory_(memory), registers_(registers), stub_(stub) {
     machine::ForgetSyscall(registers_);
   }
+
+  // kStubScratchSize bytes in the task for what calls point to.
+  uint64_t scratch() const { return stub_ + (kStubScratchAddress - kStubAddress); }
 
   // Maps the stub into a process that hasn't got it. `mappings` are its present ones.
   Status InstallStub(std::span<const Mapping> mappings);
@@ -53,8 +57,15 @@ class RemoteCalls {
   // Makes one clone call that copies the process, without sharing; returns the child's pid, which
   // is stopped at its first stop with the parent's registers as they are in the stub.
   Result<pid_t> Fork();
+  // The same by clone3: a child or a thread as `flags` say, which tells its parent its end by
+  // `exit_signal`, with the pid `tid`; 0: any that is free. Uses the scratch.
+  Result<pid_t> Clone(uint64_t flags, int exit_signal, pid_t tid);
+  // Unmaps the stub again, at the very end.
+  Status RemoveStub(std::span<const Mapping> mappings);
 
  private:
+  Result<uint64_t> VdsoSyscall(std::span<const Mapping> mappings) const;
+  Result<pid_t> AwaitChild();
   // One call through the syscall instruction at `address`, with stops at entry and exit.
   Result<uint64_t> CallAt(uint64_t address, const BatchCall& call);
   Status RunBatch(std::span<BatchCall> calls);
@@ -65,6 +76,7 @@ class RemoteCalls {
   pid_t pid_;
   TaskMemory& memory_;
   Registers registers_;
+  uint64_t stub_;
   std::optional<pid_t> child_;
 };
 

@@ -1,0 +1,30 @@
+// What a checkpoint keeps of a process besides its memory and its descriptors: who it is, how it
+// takes signals, its timers, its limits, its tasks.
+//
+// What can be seen from outside is; the rest the process is asked for, in its own name
+// (snapshot/injection.h).
+#ifndef RETAKE_SNAPSHOT_CAPTURE_PROCESS_H_
+#define RETAKE_SNAPSHOT_CAPTURE_PROCESS_H_
+
+#include <span>
+
+#include "snapshot/checkpoint_image.h"
+#include "snapshot/frozen_tree.h"
+#include "tracee/maps.h"
+#include "tracee/memory.h"
+
+namespace retake {
+
+// Of a frozen process. What can't be kept is added to `losses`.
+Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemory& memory,
+                                    std::span<const Mapping> mappings, Losses& losses);
+// Of one that has ended and not been reaped.
+Result<ProcessState> CaptureZombie(pid_t pid);
+
+// What can be told about without a stop or a call, and would be lost: threads of confinement, of
+// namespaces, of privilege. For --check.
+void FindConfinement(pid_t pid, Losses& losses);
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_CAPTURE_PROCESS_H_

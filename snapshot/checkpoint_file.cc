@@ -1,0 +1,206 @@
+#include "snapshot/checkpoint_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace retake {
+namespace {
+
+const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+
+// A whole checkpoint's image without its pages: more is damage.
+constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
+
+std::string DirectoryOf(const std::string& path) {
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool IsZeroPage(ByteSpan page) {
+  return page[0] == 0 && memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
+}
+
+void AddRange(PageRange range, std::vector<PageRange>& ranges) {
+  if (!ranges.empty()) {
+    PageRange& last = ranges.back();
+    bool follows = last.start + last.size == range.start && last.block == range.block &&
+                   (range.block == kZeroBlock || last.offset + last.size == range.offset);
+    if (follows) {
+      last.size += range.size;
+      return;
+    }
+  }
+  ranges.push_back(range);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(const std::string& path,
+                                                                   const Options& options) {
+  std::unique_ptr<CheckpointWriter> writer(new CheckpointWriter(path, options));
+  TRY(writer->Open());
+  return writer;
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  if (!temporary_.empty()) unlinkat(directory_.get(), temporary_.c_str(), 0);
+}
+
+Status CheckpointWriter::Open() {
+  std::string directory = DirectoryOf(path_);
+  directory_.Reset(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory_) return ErrnoError("can't open the directory {}", directory);
+  struct stat status {};
+  if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    return MakeError("{} exists and isn't a regular file", path_);
+  Fd file(openat(directory_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file) {
+    temporary_ = fmt::format(".retake-checkpoint-{}", getpid());
+    file.Reset(
+        openat(directory_.get(), temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file) {
+      Error error = ErrnoError("can't make a file in {}", directory);
+      temporary_.clear();
+      return error;
+    }
+  }
+  archive_ = TRY(ArchiveWriter::Create(std::move(file), path_, ArchiveContent::kCheckpoint,
+                                       static_cast<uint8_t>(HostArch().id)));
+  block_.reserve(kPageBlockBytes);
+  return {};
+}
+
+Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zeros,
+                                  std::vector<PageRange>& ranges) {
+  for (; !pages.empty(); pages = pages.subspan(kPageSize), start += kPageSize) {
+    ByteSpan page = pages.first(kPageSize);
+    if (IsZeroPage(page)) {
+      if (!skip_zeros) AddRange({start, kPageSize, kZeroBlock, 0}, ranges);
+      continue;
+    }
+    XXH128_hash_t hash = XXH3_128bits(page.data(), page.size());
+    auto [known, is_new] = known_.try_emplace(PageHash{hash.low64, hash.high64},
+                                              Place{blocks_, static_cast<uint32_t>(block_.size())});
+    Place place = known->second;
+    if (is_new) block_.insert(block_.end(), page.begin(), page.end());
+    AddRange({start, kPageSize, place.block, place.offset}, ranges);
+    if (block_.size() >= kPageBlockBytes) TRY(FlushBlock());
+  }
+  return {};
+}
+
+Status CheckpointWriter::FlushBlock() {
+  if (block_.empty()) return {};
+  TRY(archive_->Append(kPagesRecord, block_, options_.level));
+  block_.clear();
+  ++blocks_;
+  return {};
+}
+
+Result<uint64_t> CheckpointWriter::Finish(const CheckpointImage& image) {
+  TRY(FlushBlock());
+  ByteWriter bytes;
+  EncodeFields(image, bytes);
+  TRY(archive_->Append(kImageRecord, bytes.bytes(),
+                       options_.level == kStoreOnly ? 1 : options_.level));
+  TRY(archive_->Seal());
+  if (options_.sync && fsync(archive_->fd()) != 0)
+    return ErrnoError("can't write {} to disk", path_);
+  TRY(Publish());
+  struct stat status {};
+  if (fstat(archive_->fd(), &status) != 0) return ErrnoError("can't look at {}", path_);
+  return static_cast<uint64_t>(status.st_size);
+}
+
+Status CheckpointWriter::Publish() {
+  std::string own = fmt::format("/proc/self/fd/{}", archive_->fd());
+  if (temporary_.empty()) {
+    // A link replaces nothing: where there is a file of that name, the new one takes its place in a
+    // second step.
+    if (linkat(AT_FDCWD, own.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      if (options_.sync) fsync(directory_.get());
+      return {};
+    }
+    if (errno != EEXIST) return ErrnoError("can't give {} its name", path_);
+    std::string name = fmt::format(".retake-checkpoint-{}", getpid());
+    if (linkat(AT_FDCWD, own.c_str(), directory_.get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      return ErrnoError("can't give {} a name", path_);
+    temporary_ = name;
+  }
+  if (renameat(directory_.get(), temporary_.c_str(), AT_FDCWD, path_.c_str()) != 0)
+    return ErrnoError("can't give {} its name", path_);
+  temporary_.clear();
+  if (options_.sync) fsync(directory_.get());
+  return {};
+}
+
+Result<std::unique_ptr<CheckpointReader>> CheckpointReader::Open(const std::string& path) {
+  std::unique_ptr<CheckpointReader> reader(new CheckpointReader());
+  TRY(reader->Load(path));
+  return reader;
+}
+
+Status CheckpointReader::Load(const std::string& path) {
+  Fd file = TRY(OpenRegularFile(path));
+  archive_ = TRY(ArchiveReader::Open(std::make_unique<FileSource>(std::move(file), path)));
+  if (archive_->content() != ArchiveContent::kCheckpoint)
+    return MakeError("{} is a trace, not a checkpoint: `retake replay` takes it", path);
+  arch_ = DescriptionOf(static_cast<ArchId>(archive_->architecture()));
+  if (arch_ == nullptr) {
+    return MakeError("{} is damaged: it names an architecture {} that doesn't exist", path,
+                     archive_->architecture());
+  }
+  if (!archive_->sealed()) {
+    return MakeError(
+        "{} is not a whole checkpoint: {}", path,
+        archive_->cut_reason().empty() ? "it was never finished" : archive_->cut_reason());
+  }
+  const RecordInfo* image = nullptr;
+  for (const RecordInfo& record : archive_->records()) {
+    if (record.kind == kImageRecord) image = &record;
+    if (record.kind == kPagesRecord) {
+      if (record.raw_size > kPageBlockBytes)
+        return MakeError("{} is damaged: a block of pages has {} bytes", path, record.raw_size);
+      blocks_.push_back(record);
+    }
+  }
+  if (image == nullptr) return MakeError("{} is damaged: it holds no processes", path);
+  std::vector<uint8_t> bytes;
+  TRY(archive_->Read(*image, bytes, kMaxImageBytes));
+  ByteReader in(bytes);
+  DecodeFields(in, image_);
+  TRY(in.status(fmt::format("the processes in {}", path)));
+  Status sound = CheckImage(image_, static_cast<uint32_t>(blocks_.size()), kPageBlockBytes);
+  if (!sound.ok()) return MakeError("{} is damaged: {}", path, sound.error().Message());
+  return {};
+}
+
+uint64_t CheckpointReader::file_size() const {
+  auto size = archive_->source().Size();
+  return size.ok() ? *size : 0;
+}
+
+Result<ByteSpan> CheckpointReader::Block(uint32_t block) {
+  if (block != loaded_block_) {
+    loaded_.clear();
+    loaded_block_ = kZeroBlock;
+    TRY(archive_->Read(blocks_.at(block), loaded_, kPageBlockBytes));
+    loaded_block_ = block;
+  }
+  return ByteSpan(loaded_);
+}
+
+Status CheckpointReader::Verify() {
+  for (uint32_t block = 0; block < blocks_.size(); ++block) TRY(Block(block));
+  return {};
+}
+
+}  // namespace retake

@@ -1,0 +1,105 @@
+// The file of a checkpoint: an archive whose records are blocks of pages, and one last record, the
+// CheckpointImage.
+//
+// It appears under its name when it is whole, and never before: what is written is a file without
+// a name (O_TMPFILE), or, where the file system has none, one under a name of its own that goes if
+// anything fails.
+#ifndef RETAKE_SNAPSHOT_CHECKPOINT_FILE_H_
+#define RETAKE_SNAPSHOT_CHECKPOINT_FILE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "archive/archive.h"
+#include "snapshot/checkpoint_image.h"
+
+namespace retake {
+
+// Bytes of a whole block of pages, and the most that any has.
+inline constexpr uint64_t kPageBlockBytes = 1 << 20;
+
+enum CheckpointRecord : uint16_t {
+  kImageRecord = 1,
+  kPagesRecord = 2,
+};
+
+class CheckpointWriter {
+ public:
+  struct Options {
+    int level = 1;     // of zstd; kStoreOnly: as they are
+    bool sync = true;  // make it durable before it gets its name
+  };
+  static Result<std::unique_ptr<CheckpointWriter>> Create(const std::string& path,
+                                                          const Options& options);
+  CheckpointWriter(const CheckpointWriter&) = delete;
+  CheckpointWriter& operator=(const CheckpointWriter&) = delete;
+  ~CheckpointWriter();
+
+  // Keeps whole pages that stand at `start`; adds where they went to `ranges`. Zero pages and pages
+  // that are kept already take no room. With `skip_zeros`, zero pages aren't even said: where there
+  // is nothing, zeros are.
+  Status AddPages(uint64_t start, ByteSpan pages, bool skip_zeros, std::vector<PageRange>& ranges);
+  // Writes the image, seals the file and gives it its name. Its size in bytes.
+  Result<uint64_t> Finish(const CheckpointImage& image);
+
+ private:
+  struct Place {
+    uint32_t block;
+    uint32_t offset;
+  };
+  CheckpointWriter(std::string path, Options options) : path_(std::move(path)), options_(options) {}
+  Status Open();
+  Status FlushBlock();
+  Status Publish();
+
+  std::string path_;
+  std::string temporary_;  // the file's name before it gets its own; empty: it has none
+  Options options_;
+  Fd directory_;
+  std::unique_ptr<ArchiveWriter> archive_;
+  std::vector<uint8_t> block_;
+  uint32_t blocks_ = 0;
+  // Pages that are kept already, by 128 bits of hash: too many for two different ones to meet.
+  struct PageHash {
+    uint64_t low, high;
+    bool operator==(const PageHash&) const = default;
+  };
+  struct HashOfHash {
+    size_t operator()(const PageHash& hash) const { return hash.low; }
+  };
+  std::unordered_map<PageHash, Place, HashOfHash> known_;
+};
+
+class CheckpointReader {
+ public:
+  // Reads and checks the image; the pages are read when they are asked for. A trace, a file of
+  // another architecture, a damaged one, one that was never finished: sentences.
+  static Result<std::unique_ptr<CheckpointReader>> Open(const std::string& path);
+
+  const CheckpointImage& image() const { return image_; }
+  const ArchDescription& arch() const { return *arch_; }
+  uint64_t file_size() const;
+  size_t blocks() const { return blocks_.size(); }
+  // The bytes of a block. The view is valid until the next call.
+  Result<ByteSpan> Block(uint32_t block);
+  // Reads every byte and checks it.
+  Status Verify();
+
+ private:
+  CheckpointReader() = default;
+  Status Load(const std::string& path);
+
+  std::unique_ptr<ArchiveReader> archive_;
+  const ArchDescription* arch_ = nullptr;
+  CheckpointImage image_;
+  std::vector<RecordInfo> blocks_;
+  std::vector<uint8_t> loaded_;
+  uint32_t loaded_block_ = kZeroBlock;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_CHECKPOINT_FILE_H_

@@ -1,0 +1,277 @@
+#include "snapshot/descriptors.h"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "base/features.h"
+#include "snapshot/fd_kind.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+namespace {
+
+constexpr const FdKind* kKinds[] = {
+    &kRegularFd, &kDirectoryFd, &kDeviceFd, &kNamelessFd,   &kPipeFd,           &kEventFdFd,
+    &kTimerFdFd, &kSignalFdFd,  &kEpollFd,  &kUnixSocketFd, &kInternetSocketFd, &kInotifyFd,
+};
+
+// Another descriptor of the same description.
+Fd CopyOf(int pidfd, pid_t pid, int number) {
+  if (MayUse(Feature::kPidfdGetfd)) {
+    Fd copy(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, number, 0)));
+    if (copy) return copy;
+  }
+  (void)pid;
+  return Fd();
+}
+
+class Capture {
+ public:
+  Capture(std::span<const pid_t> pids, const DescriptorCaptureOptions& options,
+          SharedObjects& objects, std::vector<OpenFile>& files, Losses& losses)
+      : options_(options), files_(files), capture_{objects, losses, pids, {}, {}} {}
+
+  Result<DescriptorTable> Table(pid_t pid) {
+    DescriptorTable table;
+    Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    for (int number : DescriptorsOf(pid)) {
+      if (options_.skipped.contains(number)) continue;
+      FdSubject subject{.pid = pid, .number = number};
+      subject.link = ReadProcLink(pid, fmt::format("fd/{}", number));
+      subject.info = TRY(ReadProcFile(pid, fmt::format("fdinfo/{}", number)));
+      if (stat(fmt::format("/proc/{}/fd/{}", pid, number).c_str(), &subject.status) != 0)
+        subject.status = {};
+      Descriptor descriptor{.number = number};
+      auto flags = static_cast<uint32_t>(subject.InfoNumber("flags", 8));
+      descriptor.close_on_exec = (flags & O_CLOEXEC) != 0;
+      auto known = FindKnown(subject);
+      if (!known) {
+        Fd copy = CopyOf(pidfd.get(), pid, number);
+        if (copy) subject.copy = &copy;
+        known = TRY(Keep(subject, flags));
+      }
+      if (!*known) continue;
+      descriptor.file = **known;
+      table.descriptors.push_back(descriptor);
+    }
+    return table;
+  }
+
+  void Finish() {
+    FindOutsidePipes(capture_);
+    FindOutsideSockets(capture_, files_);
+  }
+
+ private:
+  struct Holder {
+    pid_t pid;
+    int number;
+    std::optional<uint32_t> file;  // nullopt: it isn't kept
+  };
+  using Key = std::tuple<uint64_t, uint64_t, std::string>;
+
+  static Key KeyOf(const FdSubject& subject) {
+    return {subject.status.st_dev, subject.status.st_ino, subject.link};
+  }
+
+  // The file of a descriptor seen before that shares its description.
+  std::optional<std::optional<uint32_t>> FindKnown(const FdSubject& subject) {
+    for (const Holder& holder : holders_[KeyOf(subject)]) {
+      long order =
+          syscall(SYS_kcmp, subject.pid, holder.pid, KCMP_FILE, subject.number, holder.number);
+      if (order == 0) return holder.file;
+    }
+    return std::nullopt;
+  }
+
+  Result<std::optional<uint32_t>> Keep(const FdSubject& subject, uint32_t flags) {
+    std::optional<uint32_t> index;
+    OpenFile file;
+    file.flags = flags & ~static_cast<uint32_t>(O_CLOEXEC);
+    file.offset = static_cast<int64_t>(subject.InfoNumber("pos", 10));
+    auto kind = std::ranges::find_if(kKinds, [&](const FdKind* k) { return k->matches(subject); });
+    if (kind == std::end(kKinds)) {
+      capture_.losses.push_back(
+          {.pid = subject.pid,
+           .fd = subject.number,
+           .kind = subject.link,
+           .what = fmt::format("retake can't keep descriptors of that kind (--skip-fd {} leaves it "
+                               "out)",
+                               subject.number)});
+    } else {
+      file.kind = (*kind)->kind;
+      FindLock(subject, file);
+      if (TRY((*kind)->capture(subject, capture_, file))) {
+        index = static_cast<uint32_t>(files_.size());
+        files_.push_back(std::move(file));
+      }
+    }
+    holders_[KeyOf(subject)].push_back({subject.pid, subject.number, index});
+    return index;
+  }
+
+  // "lock:\t1: FLOCK  ADVISORY  WRITE 123 08:01:456 0 EOF"
+  void FindLock(const FdSubject& subject, OpenFile& out) {
+    for (size_t at = subject.info.find("\nlock:"); at != std::string::npos;
+         at = subject.info.find("\nlock:", at + 1)) {
+      std::string_view line = std::string_view(subject.info).substr(at + 1);
+      line = line.substr(0, line.find('\n'));
+      if (line.find("FLOCK") != std::string_view::npos) {
+        out.lock = line.find("WRITE") != std::string_view::npos ? LOCK_EX : LOCK_SH;
+      } else {
+        capture_.Lose(subject, fmt::format("a lock on it isn't kept ({})", line.substr(6)));
+      }
+    }
+  }
+
+  const DescriptorCaptureOptions& options_;
+  std::vector<OpenFile>& files_;
+  FdCapture capture_;
+  std::map<Key, std::vector<Holder>> holders_;
+};
+
+const FdKind* KindOf(FileKind kind) {
+  auto found = std::ranges::find(kKinds, kind, &FdKind::kind);
+  return found == std::end(kKinds) ? nullptr : *found;
+}
+
+}  // namespace
+
+std::string_view NameOf(FileKind kind) {
+  const FdKind* known = KindOf(kind);
+  return known == nullptr ? "unknown" : known->name;
+}
+
+std::string_view FdSubject::Info(std::string_view name) const {
+  std::string_view text = info;
+  while (!text.empty()) {
+    size_t size = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, size);
+    text.remove_prefix(std::min(size + 1, text.size()));
+    if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ':') continue;
+    line.remove_prefix(name.size() + 1);
+    size_t start = line.find_first_not_of(" \t");
+    return start == std::string_view::npos ? std::string_view() : line.substr(start);
+  }
+  return {};
+}
+
+uint64_t FdSubject::InfoNumber(std::string_view name, int base) const {
+  std::string_view value = Info(name);
+  if (base == 16 && value.starts_with("0x")) value.remove_prefix(2);
+  uint64_t parsed = 0;
+  std::from_chars(value.data(), value.data() + value.size(), parsed, base);
+  return parsed;
+}
+
+void FdCapture::Lose(const FdSubject& subject, std::string what, bool certain) {
+  losses.push_back({.pid = subject.pid,
+                    .fd = subject.number,
+                    .kind = subject.link,
+                    .what = std::move(what),
+                    .certain = certain});
+}
+
+std::string FdRestore::PathOf(const NamedFile& file) const {
+  return options.relative_to.empty() ? file.path : options.relative_to + "/" + file.path;
+}
+
+int ReopenFlags(const OpenFile& file) {
+  return static_cast<int>(file.flags) & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC);
+}
+
+Status SetStatusFlags(int fd, const OpenFile& file) {
+  constexpr uint32_t kSettable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
+  if (fcntl(fd, F_SETFL, file.flags & kSettable) != 0)
+    return ErrnoError("can't set a descriptor's flags to {:#o}", file.flags);
+  return {};
+}
+
+Result<std::vector<DescriptorTable>> CaptureDescriptors(std::span<const pid_t> pids,
+                                                        const DescriptorCaptureOptions& options,
+                                                        SharedObjects& objects,
+                                                        std::vector<OpenFile>& files,
+                                                        Losses& losses) {
+  Capture capture(pids, options, objects, files, losses);
+  std::vector<DescriptorTable> tables;
+  for (size_t i = 0; i < pids.size(); ++i) {
+    tables.push_back(TRY(capture.Table(pids[i])));
+    for (size_t other = 0; other < i; ++other) {
+      if (syscall(SYS_kcmp, pids[i], pids[other], KCMP_FILES, 0, 0) != 0) continue;
+      losses.push_back({.pid = pids[i],
+                        .kind = "descriptors",
+                        .what = fmt::format("its table of descriptors is shared with pid {}: each "
+                                            "would get its own",
+                                            pids[other])});
+      break;
+    }
+  }
+  capture.Finish();
+  return tables;
+}
+
+namespace {
+
+Result<Fd> OpenReplacement(const OpenFile& file, const std::string& path, int lowest) {
+  int access = static_cast<int>(file.flags & (O_ACCMODE | O_APPEND));
+  Fd opened(open(path.c_str(),
+                 access | O_CLOEXEC | ((access & O_ACCMODE) != O_RDONLY ? O_CREAT : 0), 0666));
+  if (!opened) return ErrnoError("can't open {}, given by --replace-fd", path);
+  Fd high(fcntl(opened.get(), F_DUPFD_CLOEXEC, lowest));
+  if (!high) return ErrnoError("can't hold a file open at {} or above", lowest);
+  return high;
+}
+
+}  // namespace
+
+Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
+                                  const DescriptorRestoreOptions& options) {
+  FdRestore restore{.files = files, .options = options};
+  for (const OpenFile& file : files) {
+    auto replaced = options.replaced.find(static_cast<uint32_t>(restore.opened.size()));
+    if (replaced != options.replaced.end()) {
+      restore.opened.push_back(TRY(OpenReplacement(file, replaced->second, options.lowest)));
+      continue;
+    }
+    const FdKind* kind = KindOf(file.kind);
+    if (kind == nullptr)
+      return MakeError("the checkpoint holds a descriptor of a kind that this retake doesn't know");
+    Fd opened = TRY(kind->open(file, restore));
+    if (file.lock != 0 && flock(opened.get(), static_cast<int>(file.lock) | LOCK_NB) != 0)
+      return ErrnoError("can't lock {} as it was", file.named ? file.named->path : "a file");
+    Fd high(fcntl(opened.get(), F_DUPFD_CLOEXEC, options.lowest));
+    if (!high) return ErrnoError("can't hold a file open at {} or above", options.lowest);
+    restore.opened.push_back(std::move(high));
+  }
+  return std::move(restore.opened);
+}
+
+std::vector<HolderCall> HolderCalls(const DescriptorTable& table, std::span<const OpenFile> files,
+                                    uint64_t scratch) {
+  constexpr uint64_t kEpollCtlAdd = 1;
+  std::vector<HolderCall> calls;
+  for (const Descriptor& descriptor : table.descriptors) {
+    const OpenFile& file = files[descriptor.file];
+    if (!file.epoll) continue;
+    for (const EpollEntry& entry : file.epoll->entries) {
+      // struct epoll_event: the data right behind the events where it is packed, else aligned.
+      std::vector<uint8_t> bytes(HostArch().abi.epoll_event_size);
+      memcpy(bytes.data(), &entry.events, sizeof entry.events);
+      memcpy(bytes.data() + bytes.size() - sizeof entry.data, &entry.data, sizeof entry.data);
+      calls.push_back({MakeCall(Sys::epoll_ctl, static_cast<uint64_t>(descriptor.number),
+                                kEpollCtlAdd, static_cast<uint64_t>(entry.number), scratch),
+                       std::move(bytes)});
+    }
+  }
+  return calls;
+}
+
+}  // namespace retake

@@ -1,0 +1,63 @@
+// Capture and restore of file descriptors, of all kinds. Each kind has a file of its own, fd_*.cc.
+//
+// Capture is done from outside, while the tree is frozen, and changes nothing: descriptors are
+// copied with pidfd_getfd (or opened through /proc/PID/fd where that is refused), and asked there.
+// Restore opens every description in the restoring process, at high numbers that the restored
+// processes inherit; each of them then gives its descriptors their numbers. What only the holder
+// can do (an epoll's interest list) it does by calls of its own.
+#ifndef RETAKE_SNAPSHOT_DESCRIPTORS_H_
+#define RETAKE_SNAPSHOT_DESCRIPTORS_H_
+
+#include <sys/types.h>
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "snapshot/loss.h"
+#include "snapshot/open_file.h"
+#include "snapshot/shared_objects.h"
+#include "stub/layout.h"
+
+namespace retake {
+
+struct DescriptorCaptureOptions {
+  std::set<int> skipped;  // numbers that are not kept (--skip-fd)
+};
+
+// Of the frozen processes `pids`, in their order. Appends the open files to `files`, and what can't
+// be kept to `losses`; a descriptor of that sort is left out of its table.
+Result<std::vector<DescriptorTable>> CaptureDescriptors(std::span<const pid_t> pids,
+                                                        const DescriptorCaptureOptions& options,
+                                                        SharedObjects& objects,
+                                                        std::vector<OpenFile>& files,
+                                                        Losses& losses);
+
+struct DescriptorRestoreOptions {
+  int lowest = 0;                            // no descriptor made has a lower number
+  std::map<uint32_t, std::string> replaced;  // opened instead, by index of the file
+  std::string relative_to;                   // --relative-to
+  bool rewind_files = false;                 // --files rewind
+  bool keep_files = false;                   // --files keep
+  std::span<const int> objects;              // the shared objects, open
+};
+
+// The opened descriptions, in the order of `files`.
+Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
+                                  const DescriptorRestoreOptions& options);
+
+// A call that a process has to make for itself once its descriptors have their numbers, with the
+// bytes that it points to: they are put at `scratch`.
+struct HolderCall {
+  BatchCall call;
+  std::vector<uint8_t> bytes;
+};
+std::vector<HolderCall> HolderCalls(const DescriptorTable& table, std::span<const OpenFile> files,
+                                    uint64_t scratch);
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_DESCRIPTORS_H_

@@ -1,0 +1,67 @@
+// epoll instances and what they watch. The interest list is made again by the process that holds
+// it: an entry is known by the descriptor's number there (HolderCalls).
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+#include "snapshot/fd_kind.h"
+
+namespace retake {
+namespace {
+
+bool IsEpoll(const FdSubject& subject) { return subject.link == "anon_inode:[eventpoll]"; }
+
+// <linux/kcmp.h>: struct kcmp_epoll_slot.
+struct EpollSlot {
+  uint32_t epoll, target, offset;
+};
+
+// Whether number `target` of the process is the file that the epoll instance watches by that
+// number: it may have been closed, and the number given to another, while a duplicate lives on.
+bool StillWatches(const FdSubject& subject, uint32_t target) {
+  EpollSlot slot{static_cast<uint32_t>(subject.number), target, 0};
+  return syscall(SYS_kcmp, subject.pid, subject.pid, KCMP_EPOLL_TFD, target, &slot) == 0;
+}
+
+// "tfd:        5 events:       19 data:     deadbeef  pos:0 ino:1a sdev:8"
+Result<bool> CaptureEpoll(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  EpollState state;
+  size_t at = 0;
+  while ((at = subject.info.find("tfd:", at)) != std::string::npos) {
+    EpollEntry entry;
+    int read =
+        sscanf(subject.info.c_str() + at, "tfd: %" SCNd32 " events: %" SCNx32 " data: %" SCNx64,
+               &entry.number, &entry.events, &entry.data);
+    if (read != 3) return MakeError("can't read what an epoll instance watches");
+    at += 4;
+    if (StillWatches(subject, static_cast<uint32_t>(entry.number))) {
+      state.entries.push_back(entry);
+    } else {
+      capture.Lose(subject, fmt::format("it watches descriptor {}, which has been closed here, and "
+                                        "wouldn't any more",
+                                        entry.number));
+    }
+  }
+  // Latest first in fdinfo; added again in an order of their own.
+  std::ranges::sort(state.entries, {}, &EpollEntry::number);
+  out.epoll = std::move(state);
+  return true;
+}
+
+Result<Fd> OpenEpoll(const OpenFile&, FdRestore&) {
+  Fd fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!fd) return ErrnoError("can't make an epoll instance");
+  return fd;
+}
+
+}  // namespace
+
+constinit const FdKind kEpollFd = {FileKind::kEpoll, "epoll", IsEpoll, CaptureEpoll, OpenEpoll};
+
+}  // namespace retake

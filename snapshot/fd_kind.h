@@ -1,0 +1,90 @@
+// FdKind: how one kind of descriptor is captured and opened again. Each fd_*.cc gives one or more;
+// descriptors.cc has the table.
+#ifndef RETAKE_SNAPSHOT_FD_KIND_H_
+#define RETAKE_SNAPSHOT_FD_KIND_H_
+
+#include <sys/stat.h>
+
+#include <map>
+#include <string>
+
+#include "snapshot/descriptors.h"
+#include "snapshot/proc_files.h"
+
+namespace retake {
+
+// A descriptor of a frozen process.
+struct FdSubject {
+  pid_t pid = 0;
+  int number = 0;
+  std::string link;  // /proc/PID/fd/N: a path, "pipe:[123]", "anon_inode:[eventfd]"
+  struct stat status {};
+  std::string info;          // /proc/PID/fdinfo/N
+  const Fd* copy = nullptr;  // of the same description; null where it can't be had
+
+  // The value of a line "NAME: VALUE" of fdinfo; empty if there is none.
+  std::string_view Info(std::string_view name) const;
+  uint64_t InfoNumber(std::string_view name, int base) const;
+};
+
+// The descriptors of the tree that one pipe, or pair of sockets, is reached by.
+struct FdEnds {
+  pid_t pid = 0;  // the first that was met
+  int number = 0;
+  std::string link;
+  bool reads = false, writes = false;
+  bool hung_up = false;  // nobody at all holds the other end
+  uint64_t inode = 0;
+};
+
+// What is known of the whole tree's descriptors, for kinds that depend on each other.
+struct FdCapture {
+  SharedObjects& objects;
+  Losses& losses;
+  std::span<const pid_t> pids;
+  std::map<uint64_t, FdEnds> pipes;  // by inode
+  std::vector<FdEnds> sockets;       // of the machine's own family
+
+  void Lose(const FdSubject& subject, std::string what, bool certain = true);
+};
+
+struct FdRestore {
+  std::span<const OpenFile> files;
+  const DescriptorRestoreOptions& options;
+  std::vector<Fd> opened;  // per file; invalid: not yet
+  // Ends of pipes and sockets that were made along with another's.
+  std::map<uint64_t, Fd> waiting;
+
+  // The path of a named file, under --relative-to.
+  std::string PathOf(const NamedFile& file) const;
+};
+
+struct FdKind {
+  FileKind kind;
+  std::string_view name;  // as a loss says
+  bool (*matches)(const FdSubject& subject);
+  // Fills `out` beyond flags and offset. False: it can't be kept, and a loss says why.
+  Result<bool> (*capture)(const FdSubject& subject, FdCapture& capture, OpenFile& out);
+  Result<Fd> (*open)(const OpenFile& file, FdRestore& restore);
+};
+
+// When all descriptors have been seen: names pipes whose other end is held outside of the tree.
+void FindOutsidePipes(FdCapture& capture);
+// ... sockets likewise.
+void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files);
+
+// Flags that open(2) takes again: without those that only say how it was opened.
+int ReopenFlags(const OpenFile& file);
+// Sets the status flags that fcntl(F_SETFL) can set.
+Status SetStatusFlags(int fd, const OpenFile& file);
+
+extern const FdKind kRegularFd, kDirectoryFd, kDeviceFd, kNamelessFd;
+extern const FdKind kPipeFd;
+extern const FdKind kEventFdFd, kTimerFdFd, kSignalFdFd;
+extern const FdKind kEpollFd;
+extern const FdKind kUnixSocketFd, kInternetSocketFd;
+extern const FdKind kInotifyFd;
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_FD_KIND_H_

@@ -1,0 +1,156 @@
+// Descriptors of files: those with a name, directories, devices without state; and those whose name
+// is gone.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "snapshot/fd_kind.h"
+
+namespace retake {
+namespace {
+
+bool IsDeleted(const FdSubject& subject) {
+  return subject.status.st_nlink == 0 || subject.link.ends_with(" (deleted)");
+}
+
+NamedFile NamedOf(const FdSubject& subject) {
+  NamedFile file;
+  file.path = subject.link;
+  file.device = subject.status.st_dev;
+  file.inode = subject.status.st_ino;
+  file.mode = subject.status.st_mode;
+  file.size = static_cast<uint64_t>(subject.status.st_size);
+  file.changed_at = subject.status.st_mtim.tv_sec * 1'000'000'000 + subject.status.st_mtim.tv_nsec;
+  return file;
+}
+
+Result<bool> CaptureNamed(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  if ((out.flags & O_PATH) == 0 && subject.link.starts_with("/proc/")) {
+    capture.Lose(subject, fmt::format("what files of /proc say is another thing after a restore "
+                                      "(--skip-fd {} leaves it out)",
+                                      subject.number));
+    return false;
+  }
+  out.named = NamedOf(subject);
+  return true;
+}
+
+Result<Fd> OpenNamed(const OpenFile& file, FdRestore& restore) {
+  std::string path = restore.PathOf(*file.named);
+  Fd fd(open(path.c_str(), ReopenFlags(file) | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return ErrnoError("can't open {}, which was open", path);
+  return fd;
+}
+
+// --- Regular files ---
+
+bool IsRegular(const FdSubject& subject) {
+  return S_ISREG(subject.status.st_mode) && subject.link.starts_with('/') && !IsDeleted(subject);
+}
+
+Result<Fd> OpenRegular(const OpenFile& file, FdRestore& restore) {
+  const NamedFile& was = *file.named;
+  Fd fd = TRY(OpenNamed(file, restore));
+  if ((file.flags & O_PATH) != 0) return fd;
+  struct stat now {};
+  if (fstat(fd.get(), &now) != 0) return ErrnoError("can't look at {}", was.path);
+  auto size = static_cast<uint64_t>(now.st_size);
+  int64_t changed_at = now.st_mtim.tv_sec * 1'000'000'000 + now.st_mtim.tv_nsec;
+  bool same = S_ISREG(now.st_mode) && size == was.size && changed_at == was.changed_at;
+  if (!same && restore.options.rewind_files) {
+    if (size < was.size) {
+      return MakeError("{} is shorter than it was ({} bytes, now {}), and can't be rewound to that",
+                       was.path, was.size, size);
+    }
+    bool writes = (file.flags & O_ACCMODE) != O_RDONLY;
+    if (writes && size > was.size && ftruncate(fd.get(), static_cast<off_t>(was.size)) != 0)
+      return ErrnoError("can't rewind {} to {} bytes", was.path, was.size);
+  } else if (!same && !restore.options.keep_files) {
+    return MakeError(
+        "{} has changed since the checkpoint was taken ({} bytes then, {} now; a checkpoint taken "
+        "with --files rewind or --files keep goes on all the same)",
+        was.path, was.size, size);
+  }
+  if (lseek(fd.get(), file.offset, SEEK_SET) < 0)
+    return ErrnoError("can't go to offset {} of {}", file.offset, was.path);
+  return fd;
+}
+
+// --- Directories ---
+
+bool IsDirectory(const FdSubject& subject) {
+  return S_ISDIR(subject.status.st_mode) && !IsDeleted(subject);
+}
+
+Result<Fd> OpenDirectory(const OpenFile& file, FdRestore& restore) {
+  Fd fd = TRY(OpenNamed(file, restore));
+  if ((file.flags & O_PATH) == 0 && file.offset != 0 && lseek(fd.get(), file.offset, SEEK_SET) < 0)
+    return ErrnoError("can't go on in the directory {}", file.named->path);
+  return fd;
+}
+
+// --- Devices ---
+
+// Documentation/admin-guide/devices.txt: memory devices, major 1.
+constexpr unsigned kMemoryMajor = 1;
+constexpr unsigned kStateless[] = {3, 5, 7, 8, 9};  // null, zero, full, random, urandom
+
+bool IsStatelessDevice(const FdSubject& subject) {
+  if (!S_ISCHR(subject.status.st_mode) || major(subject.status.st_rdev) != kMemoryMajor)
+    return false;
+  for (unsigned device : kStateless) {
+    if (minor(subject.status.st_rdev) == device) return true;
+  }
+  return false;
+}
+
+// --- Files without a name ---
+
+bool IsNameless(const FdSubject& subject) {
+  return S_ISREG(subject.status.st_mode) && IsDeleted(subject);
+}
+
+Result<bool> CaptureNameless(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  // A description of our own, to read it by without moving the offset of theirs.
+  std::string path = fmt::format("/proc/{}/fd/{}", subject.pid, subject.number);
+  Fd own(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!own) {
+    capture.Lose(subject, "it has no name any more and can't be read");
+    return false;
+  }
+  out.object = capture.objects.IndexOf(subject.status.st_dev, subject.status.st_ino, subject.link);
+  SharedObject& object = capture.objects.at(out.object);
+  object.mode = subject.status.st_mode;
+  int seals = fcntl(own.get(), F_GET_SEALS);
+  object.seals = seals > 0 ? static_cast<uint32_t>(seals) : 0;
+  object.is_memory = seals >= 0;
+  capture.objects.HeldBy(out.object, std::move(own));
+  return true;
+}
+
+Result<Fd> OpenNameless(const OpenFile& file, FdRestore& restore) {
+  if (file.object >= restore.options.objects.size())
+    return MakeError("the checkpoint is damaged: a file without a name has no contents");
+  std::string path = fmt::format("/proc/self/fd/{}", restore.options.objects[file.object]);
+  int flags = ReopenFlags(file) & ~(O_TMPFILE & ~O_DIRECTORY);
+  Fd fd(open(path.c_str(), flags | O_CLOEXEC));
+  if (!fd) return ErrnoError("can't open a file without a name again");
+  if (lseek(fd.get(), file.offset, SEEK_SET) < 0)
+    return ErrnoError("can't go to offset {} of a file without a name", file.offset);
+  return fd;
+}
+
+}  // namespace
+
+constinit const FdKind kRegularFd = {FileKind::kRegular, "regular file", IsRegular, CaptureNamed,
+                                     OpenRegular};
+constinit const FdKind kDirectoryFd = {FileKind::kDirectory, "directory", IsDirectory, CaptureNamed,
+                                       OpenDirectory};
+constinit const FdKind kDeviceFd = {FileKind::kDevice, "device", IsStatelessDevice, CaptureNamed,
+                                    OpenNamed};
+constinit const FdKind kNamelessFd = {FileKind::kNameless, "file without a name", IsNameless,
+                                      CaptureNameless, OpenNameless};
+
+}  // namespace retake

@@ -1,0 +1,250 @@
+// Sockets between processes of one machine.
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "snapshot/fd_kind.h"
+#include "snapshot/socket_state.h"
+
+namespace retake {
+namespace {
+
+// What only the kernel's socket listing tells, unix_diag of sock_diag(7).
+struct Diagnosis {
+  uint64_t peer_inode = 0;
+  uint32_t shut_down = 0;
+  uint32_t waiting = 0;  // of a listening one: connections that weren't accepted
+  uint32_t backlog = 0;
+};
+
+std::optional<Diagnosis> Diagnose(uint64_t inode) {
+  Fd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!netlink) return std::nullopt;
+  struct {
+    nlmsghdr header;
+    unix_diag_req request;
+  } question{};
+  question.header.nlmsg_len = sizeof question;
+  question.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  question.header.nlmsg_flags = NLM_F_REQUEST;
+  question.request.sdiag_family = AF_UNIX;
+  question.request.udiag_states = ~0U;
+  question.request.udiag_ino = static_cast<uint32_t>(inode);
+  question.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
+  question.request.udiag_cookie[0] = question.request.udiag_cookie[1] = ~0U;
+  if (send(netlink.get(), &question, sizeof question, 0) < 0) return std::nullopt;
+  alignas(nlmsghdr) char answer[4096];
+  ssize_t got = recv(netlink.get(), answer, sizeof answer, 0);
+  if (got < static_cast<ssize_t>(sizeof(nlmsghdr))) return std::nullopt;
+  const auto* header = reinterpret_cast<const nlmsghdr*>(answer);
+  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
+  const auto* message = static_cast<const unix_diag_msg*>(NLMSG_DATA(header));
+  Diagnosis out;
+  int size = static_cast<int>(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
+  for (const auto* part = reinterpret_cast<const rtattr*>(message + 1); RTA_OK(part, size);
+       part = RTA_NEXT(part, size)) {
+    uint32_t value = 0;
+    switch (part->rta_type) {
+      case UNIX_DIAG_PEER:
+        memcpy(&value, RTA_DATA(part), sizeof value);
+        out.peer_inode = value;
+        break;
+      case UNIX_DIAG_SHUTDOWN:
+        out.shut_down = *static_cast<const uint8_t*>(RTA_DATA(part));
+        break;
+      case UNIX_DIAG_RQLEN: {
+        unix_diag_rqlen lengths{};
+        memcpy(&lengths, RTA_DATA(part), sizeof lengths);
+        out.waiting = lengths.udiag_rqueue;
+        out.backlog = lengths.udiag_wqueue;
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  return out;
+}
+
+bool IsUnixSocket(const FdSubject& subject) {
+  if (!S_ISSOCK(subject.status.st_mode) || subject.copy == nullptr) return false;
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(subject.copy->get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+         domain == AF_UNIX;
+}
+
+Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  int fd = subject.copy->get();
+  SocketState state = TRY(ReadSocket(fd, subject.status.st_ino));
+  auto diagnosis = Diagnose(state.inode);
+  if (!diagnosis) {
+    capture.Lose(subject, "which socket is at its other end can't be found out (sock_diag)");
+    return false;
+  }
+  state.peer_inode = diagnosis->peer_inode;
+  state.shut_down = diagnosis->shut_down;
+  if (state.listening) {
+    state.backlog = diagnosis->backlog;
+    if (diagnosis->waiting > 0) {
+      capture.Lose(subject,
+                   fmt::format("{} connections to it weren't accepted yet, and would break",
+                               diagnosis->waiting));
+    }
+  } else {
+    bool rights = false;
+    state.queued = TRY(PeekSocket(fd, state.type == SOCK_STREAM, &rights));
+    if (rights) capture.Lose(subject, "descriptors that were sent to it and not yet received");
+  }
+  capture.sockets.push_back(
+      {.pid = subject.pid, .number = subject.number, .link = subject.link, .inode = state.inode});
+  out.socket = std::move(state);
+  return true;
+}
+
+const OpenFile* FileOf(std::span<const OpenFile> files, uint64_t inode) {
+  auto found = std::ranges::find_if(files, [&](const OpenFile& file) {
+    return file.kind == FileKind::kUnixSocket && file.socket->inode == inode;
+  });
+  return inode == 0 || found == files.end() ? nullptr : &*found;
+}
+
+// --- Restore ---
+
+// Puts into `to` what waited there, by its other end.
+Status Refill(int from, const SocketState& to) {
+  for (const QueuedBytes& bytes : to.queued) {
+    if (send(from, bytes.bytes.data(), bytes.bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        static_cast<ssize_t>(bytes.bytes.size()))
+      return ErrnoError("can't put {} bytes back into a socket", bytes.bytes.size());
+  }
+  return {};
+}
+
+Status ShutDown(int fd, uint32_t directions) {
+  if (directions == 0) return {};
+  int how = directions == 3 ? SHUT_RDWR : directions == 1 ? SHUT_RD : SHUT_WR;
+  if (shutdown(fd, how) != 0 && errno != ENOTCONN)
+    return ErrnoError("can't shut a socket down as it was");
+  return {};
+}
+
+Result<Fd> OpenPair(const OpenFile& file, FdRestore& restore) {
+  const SocketState& mine = *file.socket;
+  int ends[2];
+  if (socketpair(AF_UNIX, mine.type | SOCK_CLOEXEC, mine.protocol, ends) != 0)
+    return ErrnoError("can't make a pair of sockets");
+  Fd here(ends[0]), there(ends[1]);
+  const OpenFile* peer = FileOf(restore.files, mine.peer_inode);
+  TRY(SetSocketOptions(here.get(), mine));
+  if (peer != nullptr) TRY(SetSocketOptions(there.get(), *peer->socket));
+  TRY(Refill(there.get(), mine));
+  if (peer != nullptr) {
+    TRY(Refill(here.get(), *peer->socket));
+    TRY(ShutDown(there.get(), peer->socket->shut_down));
+    TRY(SetStatusFlags(there.get(), *peer));
+    restore.waiting.emplace(mine.peer_inode, std::move(there));
+  }
+  // Without a peer: it goes now, and what it had sent stays.
+  TRY(ShutDown(here.get(), mine.shut_down));
+  TRY(SetStatusFlags(here.get(), file));
+  return here;
+}
+
+std::string PathIn(const std::vector<uint8_t>& name) {
+  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
+  if (name.size() <= kStart || name[kStart] == 0) return {};
+  const char* path = reinterpret_cast<const char*>(name.data()) + kStart;
+  return std::string(path, strnlen(path, name.size() - kStart));
+}
+
+// A socket file that nobody listens at is what is left of the socket that is being restored.
+Status RemoveDead(const SocketState& state) {
+  std::string path = PathIn(state.name);
+  struct stat status {};
+  if (path.empty() || stat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return {};
+  Fd probe(socket(AF_UNIX, state.type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
+              static_cast<socklen_t>(state.name.size())) == 0 ||
+      errno != ECONNREFUSED)
+    return MakeError("the socket {} is in use by another process", path);
+  if (unlink(path.c_str()) != 0) return ErrnoError("can't replace the socket {}", path);
+  return {};
+}
+
+Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
+  const SocketState& state = *file.socket;
+  auto waiting = restore.waiting.find(state.inode);
+  if (waiting != restore.waiting.end()) {
+    Fd fd = std::move(waiting->second);
+    restore.waiting.erase(waiting);
+    return fd;
+  }
+  bool connected = !state.peer_name.empty();
+  bool datagrams_out =
+      state.type == SOCK_DGRAM && connected && FileOf(restore.files, state.peer_inode) == nullptr;
+  if (connected && !datagrams_out) return OpenPair(file, restore);
+
+  Fd fd(socket(AF_UNIX, state.type | SOCK_CLOEXEC, state.protocol));
+  if (!fd) return ErrnoError("can't make a socket");
+  TRY(SetSocketOptions(fd.get(), state));
+  if (state.name.size() > sizeof(sa_family_t)) {
+    TRY(RemoveDead(state));
+    if (bind(fd.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
+             static_cast<socklen_t>(state.name.size())) != 0)
+      return ErrnoError("can't bind a socket to {}", PathIn(state.name));
+  }
+  if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
+    return ErrnoError("can't listen at {}", PathIn(state.name));
+  if (!state.queued.empty()) {
+    Fd sender(socket(AF_UNIX, state.type | SOCK_CLOEXEC, 0));
+    if (connect(sender.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
+                static_cast<socklen_t>(state.name.size())) != 0)
+      return ErrnoError("can't put back what waited in a socket");
+    TRY(Refill(sender.get(), state));
+  }
+  if (datagrams_out && connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
+                               static_cast<socklen_t>(state.peer_name.size())) != 0)
+    return ErrnoError("can't connect a socket to {}", PathIn(state.peer_name));
+  TRY(SetStatusFlags(fd.get(), file));
+  return fd;
+}
+
+}  // namespace
+
+void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files) {
+  for (const FdEnds& ends : capture.sockets) {
+    const OpenFile* file = FileOf(files, ends.inode);
+    if (file == nullptr || file->socket->peer_name.empty()) continue;
+    const SocketState& state = *file->socket;
+    auto lose = [&](std::string what) {
+      capture.losses.push_back(
+          {.pid = ends.pid, .fd = ends.number, .kind = "socket", .what = std::move(what)});
+    };
+    bool queued_from_others = std::ranges::any_of(state.queued, [](const QueuedBytes& bytes) {
+      return bytes.from.size() > sizeof(sa_family_t);
+    });
+    if (queued_from_others) lose("who sent the datagrams that wait in it");
+    if (state.peer_inode == 0 || FileOf(files, state.peer_inode) != nullptr) continue;
+    if (state.type == SOCK_DGRAM && state.peer_name.size() > sizeof(sa_family_t)) continue;
+    lose(
+        fmt::format("its other end is outside of the tree (socket {}): it would be cut (--skip-fd "
+                    "{} leaves it out)",
+                    state.peer_inode, ends.number));
+  }
+}
+
+constinit const FdKind kUnixSocketFd = {FileKind::kUnixSocket, "unix socket", IsUnixSocket,
+                                        CaptureUnixSocket, OpenUnixSocket};
+
+}  // namespace retake

@@ -1,0 +1,270 @@
+// OpenFile: an open file description as a checkpoint keeps it, and the descriptors that refer to
+// it.
+//
+// Descriptors made by dup or inherited over a fork share one description: its offset, its flags,
+// its lock. So the two are kept apart, and a description that several processes hold is kept once.
+#ifndef RETAKE_SNAPSHOT_OPEN_FILE_H_
+#define RETAKE_SNAPSHOT_OPEN_FILE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "snapshot/fields.h"
+
+namespace retake {
+
+enum class FileKind : uint8_t {
+  kUnknown = 0,
+  kRegular,
+  kDirectory,
+  kDevice,    // a character device that holds no state: null, zero, full, random, urandom
+  kNameless,  // a memfd, or a file that was deleted: a shared object
+  kPipe,      // with or without a name
+  kEventFd,
+  kTimerFd,
+  kSignalFd,
+  kEpoll,
+  kUnixSocket,
+  kInternetSocket,
+  kInotify,
+  kTerminal,
+};
+
+// "regular file", "pipe".
+std::string_view NameOf(FileKind kind);
+
+// A file with a name.
+struct NamedFile {
+  std::string path;  // absolute, as the program saw it
+  uint64_t device = 0, inode = 0;
+  uint32_t mode = 0;  // st_mode
+  uint64_t size = 0;
+  int64_t changed_at = 0;  // mtime, nanoseconds
+  bool deleted = false;
+};
+
+template <typename V>
+void Visit(V& visit, NamedFile& file) {
+  visit("path", file.path);
+  visit("device", file.device);
+  visit("inode", file.inode);
+  visit("mode", file.mode);
+  visit("size", file.size);
+  visit("changed_at", file.changed_at);
+  visit("deleted", file.deleted);
+}
+
+// A message, or a stretch of a stream, that waits to be read.
+struct QueuedBytes {
+  std::vector<uint8_t> bytes;
+  std::vector<uint8_t> from;  // of a datagram: the sender's address
+};
+
+template <typename V>
+void Visit(V& visit, QueuedBytes& queued) {
+  visit("bytes", queued.bytes);
+  visit("from", queued.from);
+}
+
+// A pipe that one or more descriptions are ends of; the first of them in the image has its
+// contents.
+struct PipeState {
+  uint64_t inode = 0;  // which pipe
+  uint32_t capacity = 0;
+  std::vector<QueuedBytes> queued;
+  std::string path;  // of a fifo; empty: a pipe without a name
+};
+
+template <typename V>
+void Visit(V& visit, PipeState& pipe) {
+  visit("inode", pipe.inode);
+  visit("capacity", pipe.capacity);
+  visit("queued", pipe.queued);
+  visit("path", pipe.path);
+}
+
+struct EventFdState {
+  uint64_t count = 0;
+  bool semaphore = false;
+};
+
+template <typename V>
+void Visit(V& visit, EventFdState& event) {
+  visit("count", event.count);
+  visit("semaphore", event.semaphore);
+}
+
+struct TimerFdState {
+  int32_t clock = 0;
+  int32_t settings = 0;   // TFD_TIMER_*, as it was last set
+  uint64_t ticks = 0;     // expirations that were not read
+  int64_t remaining = 0;  // 0: not armed
+  int64_t interval = 0;
+};
+
+template <typename V>
+void Visit(V& visit, TimerFdState& timer) {
+  visit("clock", timer.clock);
+  visit("settings", timer.settings);
+  visit("ticks", timer.ticks);
+  visit("remaining", timer.remaining);
+  visit("interval", timer.interval);
+}
+
+struct SignalFdState {
+  uint64_t mask = 0;
+};
+
+template <typename V>
+void Visit(V& visit, SignalFdState& signals) {
+  visit("mask", signals.mask);
+}
+
+// What an epoll instance watches: a descriptor's number in the process that added it.
+struct EpollEntry {
+  int32_t number = 0;
+  uint32_t events = 0;
+  uint64_t data = 0;
+};
+
+template <typename V>
+void Visit(V& visit, EpollEntry& entry) {
+  visit("number", entry.number);
+  visit("events", entry.events);
+  visit("data", entry.data);
+}
+
+struct EpollState {
+  std::vector<EpollEntry> entries;
+};
+
+template <typename V>
+void Visit(V& visit, EpollState& epoll) {
+  visit("entries", epoll.entries);
+}
+
+struct SocketOption {
+  int32_t level = 0, name = 0;
+  std::vector<uint8_t> value;
+};
+
+template <typename V>
+void Visit(V& visit, SocketOption& option) {
+  visit("level", option.level);
+  visit("name", option.name);
+  visit("value", option.value);
+}
+
+struct SocketState {
+  uint64_t inode = 0;
+  int32_t domain = 0, type = 0, protocol = 0;
+  std::vector<uint8_t> name;       // what it is bound to; empty: nothing
+  std::vector<uint8_t> peer_name;  // what it is connected to
+  uint64_t peer_inode = 0;         // the other socket of a pair; 0: none
+  bool listening = false;
+  uint32_t backlog = 0;
+  uint32_t shut_down = 0;  // 1: for reading, 2: for writing
+  std::vector<QueuedBytes> queued;
+  std::vector<SocketOption> options;
+};
+
+template <typename V>
+void Visit(V& visit, SocketState& socket) {
+  visit("inode", socket.inode);
+  visit("domain", socket.domain);
+  visit("type", socket.type);
+  visit("protocol", socket.protocol);
+  visit("name", socket.name);
+  visit("peer_name", socket.peer_name);
+  visit("peer_inode", socket.peer_inode);
+  visit("listening", socket.listening);
+  visit("backlog", socket.backlog);
+  visit("shut_down", socket.shut_down);
+  visit("queued", socket.queued);
+  visit("options", socket.options);
+}
+
+struct InotifyWatch {
+  int32_t descriptor = 0;
+  uint32_t mask = 0;
+  std::string path;
+};
+
+template <typename V>
+void Visit(V& visit, InotifyWatch& watch) {
+  visit("descriptor", watch.descriptor);
+  visit("mask", watch.mask);
+  visit("path", watch.path);
+}
+
+struct InotifyState {
+  std::vector<InotifyWatch> watches;
+};
+
+template <typename V>
+void Visit(V& visit, InotifyState& inotify) {
+  visit("watches", inotify.watches);
+}
+
+struct OpenFile {
+  FileKind kind = FileKind::kUnknown;
+  uint32_t flags = 0;  // O_*, as fdinfo gives them
+  int64_t offset = 0;
+  std::optional<NamedFile> named;  // kRegular, kDirectory, kDevice
+  uint32_t object = 0;             // kNameless: index of a shared object
+  std::optional<PipeState> pipe;
+  std::optional<EventFdState> event;
+  std::optional<TimerFdState> timer;
+  std::optional<SignalFdState> signals;
+  std::optional<EpollState> epoll;
+  std::optional<SocketState> socket;
+  std::optional<InotifyState> inotify;
+  uint32_t lock = 0;  // flock: LOCK_SH or LOCK_EX
+};
+
+template <typename V>
+void Visit(V& visit, OpenFile& file) {
+  visit("kind", file.kind);
+  visit("flags", file.flags);
+  visit("offset", file.offset);
+  visit("named", file.named);
+  visit("object", file.object);
+  visit("pipe", file.pipe);
+  visit("event", file.event);
+  visit("timer", file.timer);
+  visit("signals", file.signals);
+  visit("epoll", file.epoll);
+  visit("socket", file.socket);
+  visit("inotify", file.inotify);
+  visit("lock", file.lock);
+}
+
+// A descriptor of a process's table.
+struct Descriptor {
+  int32_t number = 0;
+  bool close_on_exec = false;
+  uint32_t file = 0;  // index into the checkpoint's open files
+};
+
+template <typename V>
+void Visit(V& visit, Descriptor& descriptor) {
+  visit("number", descriptor.number);
+  visit("close_on_exec", descriptor.close_on_exec);
+  visit("file", descriptor.file);
+}
+
+// The descriptors of a process.
+struct DescriptorTable {
+  std::vector<Descriptor> descriptors;
+};
+
+template <typename V>
+void Visit(V& visit, DescriptorTable& table) {
+  visit("descriptors", table.descriptors);
+}
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_OPEN_FILE_H_

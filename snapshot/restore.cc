@@ -1,0 +1,350 @@
+#include "snapshot/restore.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "base/clock.h"
+#include "snapshot/descriptors.h"
+#include "snapshot/proc_files.h"
+#include "snapshot/restored_process.h"
+
+namespace retake {
+namespace {
+
+// Descriptors of ours begin here at the lowest: clear of those that a program has itself.
+constexpr int kLeastLowest = 256;
+
+Status WriteProcFile(pid_t pid, std::string_view name, const std::string& text) {
+  std::string path = fmt::format("/proc/{}/{}", pid, name);
+  Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return ErrnoError("can't write {} to {}", text, path);
+  return {};
+}
+
+// A place that no process of the image, and no husk, has anything at.
+uint64_t FindStub(const CheckpointImage& image) {
+  constexpr uint64_t kSize = kStubEnd - kStubAddress;
+  constexpr uint64_t kLowest = 0x1000'0000;
+  std::vector<std::pair<uint64_t, uint64_t>> taken = {{0x6000'0000, 0x6010'0000}};
+  for (const ProcessState& process : image.processes) {
+    for (const MemoryRegion& region : process.memory)
+      taken.emplace_back(region.start, region.start + region.size);
+  }
+  std::ranges::sort(taken);
+  auto is_free = [&](uint64_t at) {
+    return std::ranges::none_of(
+        taken, [&](const auto& range) { return range.first < at + kSize && at < range.second; });
+  };
+  if (is_free(kStubAddress)) return kStubAddress;
+  uint64_t end = kLowest;
+  for (const auto& [start, stop] : taken) {
+    // With some distance: a stack grows downwards.
+    constexpr uint64_t kDistance = 0x100'0000;
+    if (start > end + kSize + kDistance && is_free(end)) return end;
+    end = std::max(end, (stop + kStubCodeSize - 1) / kStubCodeSize * kStubCodeSize);
+  }
+  return end;
+}
+
+class Restorer {
+ public:
+  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options)
+      : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {}
+
+  Result<pid_t> Restore() {
+    TRY(OpenMaterial());
+    TRY(StartAll());
+    for (size_t i = 0; i < processes_.size(); ++i) TRY(Build(i));
+    // When all writable mappings of them are there, since some seals forbid new ones.
+    for (size_t i = 0; i < image_.shared_objects.size(); ++i) {
+      uint32_t seals = image_.shared_objects[i].seals;
+      if (seals != 0 && fcntl(material_.shared_objects[i], F_ADD_SEALS, seals) != 0)
+        return ErrnoError("can't seal {} as it was", image_.shared_objects[i].name);
+    }
+    for (size_t i = 0; i < processes_.size(); ++i) {
+      if (!IsZombie(i)) TRY(processes_[i]->Complete(image_.processes[i]));
+    }
+    // Children end before their parents go on to wait for them.
+    for (size_t i = processes_.size(); i-- > 0;) {
+      if (IsZombie(i)) TRY(processes_[i]->EndAs(image_.processes[i].wait_status));
+    }
+    pid_t root = processes_[0]->pid();
+    for (size_t i = 0; i < processes_.size(); ++i) {
+      if (!IsZombie(i)) TRY(processes_[i]->Release(image_.processes[i]));
+    }
+    return root;
+  }
+
+ private:
+  bool IsZombie(size_t index) const {
+    return image_.processes[index].condition == ProcessCondition::kZombie;
+  }
+
+  Status OpenMaterial() {
+    for (const ProcessState& process : image_.processes) {
+      for (const Descriptor& descriptor : process.descriptors.descriptors)
+        material_.lowest = std::max(material_.lowest, descriptor.number + 1);
+    }
+    material_.lowest = std::max(material_.lowest, kLeastLowest);
+    material_.stub = FindStub(image_);
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+
+    for (const SharedObject& object : image_.shared_objects) TRY(MakeShared(object));
+    files_ = TRY(OpenFiles(image_.open_files, {.lowest = material_.lowest,
+                                               .replaced = ReplacedFiles(),
+                                               .relative_to = options_.relative_to,
+                                               .rewind_files = image_.files == FilePolicy::kRewind,
+                                               .keep_files = image_.files == FilePolicy::kKeep,
+                                               .objects = material_.shared_objects}));
+    for (const Fd& file : files_) material_.open_files.push_back(file.get());
+    for (size_t i = 0; i < image_.mapped_files.size(); ++i) TRY(OpenMapped(i));
+    return {};
+  }
+
+  // The descriptions that the root's replaced descriptors refer to.
+  std::map<uint32_t, std::string> ReplacedFiles() const {
+    std::map<uint32_t, std::string> replaced;
+    for (const Descriptor& descriptor : image_.processes[0].descriptors.descriptors) {
+      auto found = options_.replaced_fds.find(descriptor.number);
+      if (found != options_.replaced_fds.end()) replaced[descriptor.file] = found->second;
+    }
+    return replaced;
+  }
+
+  Status Keep(Fd file, std::vector<int>& numbers) {
+    int high = fcntl(file.get(), F_DUPFD_CLOEXEC, material_.lowest);
+    if (high < 0) return ErrnoError("can't hold a file open at {} or above", material_.lowest);
+    held_.emplace_back(high);
+    numbers.push_back(high);
+    return {};
+  }
+
+  Status OpenMapped(size_t index) {
+    const NamedFile& file = image_.mapped_files[index];
+    bool writes = false;
+    for (const ProcessState& process : image_.processes) {
+      for (const MemoryRegion& region : process.memory) {
+        writes = writes || (region.kind == MemoryKind::kSharedFile && region.object == index &&
+                            (region.prot & PROT_WRITE) != 0);
+      }
+    }
+    Fd opened(open(file.path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+    if (!opened) return ErrnoError("can't open {}, which is mapped", file.path);
+    struct stat status {};
+    if (fstat(opened.get(), &status) != 0) return ErrnoError("can't look at {}", file.path);
+    bool same = static_cast<uint64_t>(status.st_size) == file.size &&
+                status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec == file.changed_at;
+    if (!same && !writes && image_.files != FilePolicy::kKeep) {
+      return MakeError("{}, which is mapped, has changed since the checkpoint was taken",
+                       file.path);
+    }
+    return Keep(std::move(opened), material_.mapped_files);
+  }
+
+  // What had no name has none again.
+  Result<Fd> NewObject(const SharedObject& object) {
+    if (object.is_memory) {
+      std::string name = object.name;
+      if (name.starts_with("/memfd:")) name = name.substr(7, name.rfind(" (deleted)") - 7);
+      Fd memory(memfd_create(name.substr(0, 200).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+      if (!memory) return ErrnoError("can't make shared memory");
+      return memory;
+    }
+    std::string directory = object.name.substr(0, object.name.rfind('/') + 1);
+    Fd file;
+    for (const std::string& place : {directory, std::string("/tmp")}) {
+      if (!file) file.Reset(open(place.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    }
+    if (!file) return ErrnoError("can't make a file without a name in {} or /tmp", directory);
+    return file;
+  }
+
+  Status MakeShared(const SharedObject& object) {
+    Fd memory = TRY(NewObject(object));
+    if (fchmod(memory.get(), object.mode & 07777) != 0 ||
+        ftruncate(memory.get(), static_cast<off_t>(object.size)) != 0)
+      return ErrnoError("can't make {} of {} bytes", object.name, object.size);
+    for (const PageRange& range : object.pages) {
+      if (range.block == kZeroBlock) continue;
+      ByteSpan bytes = TRY(checkpoint_.Block(range.block));
+      if (range.offset + range.size > bytes.size())
+        return MakeError("the checkpoint is damaged: a block of pages is short");
+      bytes = bytes.subspan(range.offset, range.size);
+      // The last page may be longer than the file.
+      uint64_t size = std::min(range.size, object.size - std::min(object.size, range.start));
+      TRY(WriteAt(memory.get(), range.start, bytes.first(size), object.name));
+    }
+    return Keep(std::move(memory), material_.shared_objects);
+  }
+
+  pid_t PidFor(size_t index) const { return options_.same_pids ? image_.processes[index].pid : 0; }
+
+  // What has ended and waits to be reaped holds its pid until then: not for long, if its parent is
+  // init.
+  Status AwaitFreePids() const {
+    if (!options_.same_pids) return {};
+    constexpr int kBound = 5'000;  // ms
+    int64_t deadline = MonotonicMilliseconds() + kBound;
+    for (const ProcessState& process : image_.processes) {
+      for (;;) {
+        auto stat = ProcStat::Read(process.pid);
+        if (!stat.ok() || stat->state() == 'X') break;
+        if (stat->state() != 'Z' || MonotonicMilliseconds() > deadline) {
+          return Error(0,
+                       fmt::format("its pid is taken by {} ({}): {}, or give `--pid new`",
+                                   stat->state() == 'Z' ? "a process that has ended and that its "
+                                                          "parent hasn't waited for"
+                                                        : "another process",
+                                   stat->name(),
+                                   stat->state() == 'Z' ? "end that parent" : "end that first"),
+                       process.pid);
+        }
+        usleep(1'000);
+      }
+    }
+    return {};
+  }
+
+  Status StartAll() {
+    TRY(AwaitFreePids());
+    processes_.resize(image_.processes.size());
+    processes_[0] = TRY(RestoredProcess::Start(material_, PidFor(0)));
+    TRY(StartChildrenOf(0));
+    for (size_t i = 0; i < processes_.size(); ++i) TRY(JoinGroup(i));
+    return {};
+  }
+
+  // A child is of the session that its parent was of when it made it. So those of another session
+  // than the parent's last come before the parent makes its own.
+  Status StartChildrenOf(size_t index) {
+    const ProcessState& parent = image_.processes[index];
+    bool leads = parent.session == parent.pid;
+    auto start = [&](bool before) -> Status {
+      for (size_t i = index + 1; i < processes_.size(); ++i) {
+        const ProcessState& child = image_.processes[i];
+        if (child.parent != index) continue;
+        bool earlier = leads && child.session != parent.session && child.session != child.pid;
+        if (earlier != before) continue;
+        processes_[i] = TRY(processes_[index]->StartChild(PidFor(i), child.exit_signal));
+        TRY(StartChildrenOf(i));
+      }
+      return {};
+    };
+    TRY(start(true));
+    if (leads) {
+      uint64_t result = TRY(processes_[index]->Call(MakeCall(Sys::setsid)));
+      if (CallFailed(result)) {
+        return Error(static_cast<int>(-result), "can't make a session of its own",
+                     processes_[index]->pid());
+      }
+    }
+    return start(false);
+  }
+
+  // Groups whose leader is of the tree; the others are whoever's restores it.
+  Status JoinGroup(size_t index) {
+    const ProcessState& state = image_.processes[index];
+    if (state.group == state.session) {
+      // Its session's first group, which it is in by birth.
+      bool known = std::ranges::any_of(
+          image_.processes, [&](const ProcessState& other) { return other.pid == state.session; });
+      if (known) return {};
+    }
+    auto leader = std::ranges::find(image_.processes, state.group, &ProcessState::pid);
+    if (leader == image_.processes.end()) return {};
+    size_t leader_index = static_cast<size_t>(leader - image_.processes.begin());
+    auto join = [&](size_t which, pid_t group) -> Status {
+      if (getpgid(processes_[which]->pid()) == group) return {};
+      uint64_t result =
+          TRY(processes_[which]->Call(MakeCall(Sys::setpgid, 0, static_cast<uint64_t>(group))));
+      if (CallFailed(result)) {
+        return Error(static_cast<int>(-result), fmt::format("can't join process group {}", group),
+                     processes_[which]->pid());
+      }
+      return {};
+    };
+    pid_t group = processes_[leader_index]->pid();
+    if (leader->session != leader->pid) TRY(join(leader_index, group));
+    return leader_index == index ? Status() : join(index, group);
+  }
+
+  Status Build(size_t index) {
+    if (IsZombie(index)) return {};
+    RestoredProcess& process = *processes_[index];
+    const ProcessState& state = image_.processes[index];
+    TRY(process.BuildMemory(image_, state, checkpoint_));
+    TRY(process.BuildDescriptors(image_, state));
+    TRY(process.BuildState(image_, state));
+    TRY(SetFromOutside(process.pid(), state));
+    return process.BuildTasks(state);
+  }
+
+  Status SetFromOutside(pid_t pid, const ProcessState& state) {
+    if (state.core_filter != 0)
+      TRY(WriteProcFile(pid, "coredump_filter", fmt::format("{:#x}", state.core_filter)));
+    int32_t present = 0;
+    {
+      Fd file(open(fmt::format("/proc/{}/oom_score_adj", pid).c_str(), O_RDONLY | O_CLOEXEC));
+      char text[16] = "";
+      if (file && read(file.get(), text, sizeof text - 1) > 0)
+        present = static_cast<int32_t>(strtol(text, nullptr, 10));
+    }
+    if (present != state.oom_score_adjustment)
+      TRY(WriteProcFile(pid, "oom_score_adj", fmt::format("{}", state.oom_score_adjustment)));
+    return {};
+  }
+
+  CheckpointReader& checkpoint_;
+  const CheckpointImage& image_;
+  const RestoreOptions& options_;
+  RestoreMaterial material_;
+  std::vector<Fd> files_, held_;
+  std::vector<std::unique_ptr<RestoredProcess>> processes_;
+};
+
+}  // namespace
+
+std::string MismatchWith(const CheckpointImage& image, const ArchDescription& arch) {
+  if (arch.id != HostArch().id) {
+    return fmt::format("it holds {} processes, and this machine is {}", arch.name, HostArch().name);
+  }
+  auto page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  if (image.requirements.page_size != page_size) {
+    return fmt::format("its processes have pages of {} bytes, and this kernel's have {}",
+                       image.requirements.page_size, page_size);
+  }
+  std::set<std::string_view> present;
+  for (const machine::CpuFeature& feature : machine::CpuFeatures()) {
+    if (feature.present) present.insert(feature.name);
+  }
+  std::string missing;
+  for (const std::string& feature : image.requirements.cpu_features) {
+    if (!present.contains(feature)) missing += fmt::format(" {}", feature);
+  }
+  if (!missing.empty()) return fmt::format("this CPU lacks what its processes may use:{}", missing);
+  return {};
+}
+
+Result<pid_t> RestoreTree(CheckpointReader& checkpoint, const RestoreOptions& options) {
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+  std::string mismatch = MismatchWith(checkpoint.image(), checkpoint.arch());
+  if (!mismatch.empty()) return MakeError("it can't go on here: {}", mismatch);
+  return Restorer(checkpoint, options).Restore();
+}
+
+}  // namespace retake

@@ -1,0 +1,94 @@
+// RestoredProcess: the part that gives each task the rights it had, and no more.
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/securebits.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "snapshot/proc_files.h"
+#include "snapshot/restored_process.h"
+
+namespace retake {
+namespace {
+
+constexpr uint64_t kCapabilities = 64;
+
+template <typename T>
+ByteSpan BytesOf(const std::vector<T>& values) {
+  return {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(T)};
+}
+
+}  // namespace
+
+Status RestoredProcess::SetCredentials(const Task& task, const ProcessState& state) {
+  const Credentials& want = state.credentials;
+  if (want.uids.size() < 4 || want.gids.size() < 4)
+    return Error(0, "the checkpoint doesn't say whose it is", task.tid);
+  ProcStatus now = TRY(ProcStatus::ReadTask(pid_, task.tid));
+  auto call = [&](ByteSpan bytes, const BatchCall& made, const char* what) {
+    return CallTask(task, bytes, made, what);
+  };
+
+  // The bounding set only shrinks, and needs a capability that may go below.
+  uint64_t bounding = now.Number("CapBnd", 16);
+  for (uint64_t bit = 0; bit < kCapabilities; ++bit) {
+    if ((bounding & ~want.bounding) >> bit & 1)
+      TRY(call({}, MakeCall(Sys::prctl, PR_CAPBSET_DROP, bit), "its capability bounding set"));
+  }
+  auto differs = [&](const char* line, const std::vector<uint32_t>& ids) {
+    auto present = now.Numbers(line);
+    return !std::equal(ids.begin(), ids.end(), present.begin(), present.end());
+  };
+  bool other_uid = differs("Uid", want.uids);
+  bool other_gid = differs("Gid", want.gids);
+  if (differs("Groups", want.groups))
+    TRY(call(BytesOf(want.groups), MakeCall(Sys::setgroups, want.groups.size(), scratch()),
+             "its groups"));
+  if (other_gid) {
+    TRY(call({}, MakeCall(Sys::setresgid, want.gids[0], want.gids[1], want.gids[2]), "its groups"));
+    TRY(call({}, MakeCall(Sys::setfsgid, want.gids[3]), "its groups"));
+  }
+  if (other_uid) {
+    if (want.permitted != 0) TRY(call({}, MakeCall(Sys::prctl, PR_SET_KEEPCAPS, 1), "its rights"));
+    TRY(call({}, MakeCall(Sys::setresuid, want.uids[0], want.uids[1], want.uids[2]), "its user"));
+    TRY(call({}, MakeCall(Sys::setfsuid, want.uids[3]), "its user"));
+    if (want.permitted != 0) TRY(call({}, MakeCall(Sys::prctl, PR_SET_KEEPCAPS, 0), "its rights"));
+    now = TRY(ProcStatus::ReadTask(pid_, task.tid));
+  }
+  bool same_capabilities = now.Number("CapPrm", 16) == want.permitted &&
+                           now.Number("CapEff", 16) == want.effective &&
+                           now.Number("CapInh", 16) == want.inheritable;
+  if (!same_capabilities) {
+    struct {
+      __user_cap_header_struct header;
+      __user_cap_data_struct data[2];
+    } request{};
+    request.header.version = _LINUX_CAPABILITY_VERSION_3;
+    for (int half = 0; half < 2; ++half) {
+      request.data[half].effective = static_cast<uint32_t>(want.effective >> (32 * half));
+      request.data[half].permitted = static_cast<uint32_t>(want.permitted >> (32 * half));
+      request.data[half].inheritable = static_cast<uint32_t>(want.inheritable >> (32 * half));
+    }
+    TRY(call({reinterpret_cast<const uint8_t*>(&request), sizeof request},
+             MakeCall(Sys::capset, scratch(), scratch() + sizeof request.header),
+             "its capabilities"));
+  }
+  for (uint64_t bit = 0; bit < kCapabilities; ++bit) {
+    bool has = (now.Number("CapAmb", 16) >> bit & 1) != 0;
+    bool wants = (want.ambient >> bit & 1) != 0;
+    if (has == wants) continue;
+    TRY(call({},
+             MakeCall(Sys::prctl, PR_CAP_AMBIENT,
+                      wants ? PR_CAP_AMBIENT_RAISE : PR_CAP_AMBIENT_LOWER, bit),
+             "its ambient capabilities"));
+  }
+  uint64_t securebits = TRY(Remote(task).Call(MakeCall(Sys::prctl, PR_GET_SECUREBITS)));
+  if (securebits != want.securebits)
+    TRY(call({}, MakeCall(Sys::prctl, PR_SET_SECUREBITS, want.securebits), "its secure bits"));
+  if (want.no_new_privileges)
+    TRY(call({}, MakeCall(Sys::prctl, PR_SET_NO_NEW_PRIVS, 1), "no_new_privs"));
+  return {};
+}
+
+}  // namespace retake

@@ -1,0 +1,236 @@
+// RestoredProcess: the part that rebuilds memory.
+#include <linux/prctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "snapshot/restored_process.h"
+#include "tracee/ptrace.h"
+
+namespace retake {
+namespace {
+
+constexpr uint64_t kAccess = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+bool IsKernels(const Mapping& mapping) { return mapping.is_vdso() || mapping.is_vvar(); }
+
+bool Overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
+  return a < b + b_size && b < a + a_size;
+}
+
+// Advice that smaps showed as a flag, <linux/mman.h>.
+struct Advice {
+  uint64_t flag;
+  int advice;
+};
+constexpr Advice kAdvice[] = {
+    {kHugePages, MADV_HUGEPAGE},    {kNoHugePages, MADV_NOHUGEPAGE}, {kDontFork, MADV_DONTFORK},
+    {kWipeOnFork, MADV_WIPEONFORK}, {kDontDump, MADV_DONTDUMP},      {kMergeable, MADV_MERGEABLE},
+    {kSequential, MADV_SEQUENTIAL}, {kRandom, MADV_RANDOM},
+};
+
+// <linux/mman.h>, Linux 6.11.
+constexpr int kMapDroppable = 0x08;
+
+}  // namespace
+
+Status RestoredProcess::BuildMemory(const CheckpointImage& image, const ProcessState& state,
+                                    CheckpointReader& pages) {
+  std::vector<Mapping> mappings = TRY(ReadMappings(pid_));
+  TRY(EmptyMemory(mappings));
+  TRY(MoveKernelRegions(image, state, mappings));
+  TRY(MapRegions(state));
+  TRY(FillPages(state, pages));
+  TRY(ProtectRegions(state));
+  int executable = -1;
+  for (size_t i = 0; i < image.mapped_files.size(); ++i) {
+    if (image.mapped_files[i].path == state.executable.path) executable = material_.mapped_files[i];
+  }
+  return SetLayout(state, executable);
+}
+
+Status RestoredProcess::EmptyMemory(const std::vector<Mapping>& mappings) {
+  std::vector<BatchCall> calls;
+  for (const Mapping& mapping : mappings) {
+    bool stub = Overlap(mapping.start, mapping.size(), material_.stub, kStubEnd - kStubAddress);
+    if (mapping.is_vsyscall() || IsKernels(mapping) || stub) continue;
+    calls.push_back(MakeCall(Sys::munmap, mapping.start, mapping.size()));
+  }
+  return Run(calls, "can't empty the husk");
+}
+
+Status RestoredProcess::MoveKernelRegions(const CheckpointImage& image, const ProcessState& state,
+                                          const std::vector<Mapping>& mappings) {
+  std::vector<const MemoryRegion*> wanted;
+  for (const MemoryRegion& region : state.memory) {
+    if (region.kind == MemoryKind::kKernel) wanted.push_back(&region);
+  }
+  std::vector<const Mapping*> present;
+  for (const Mapping& mapping : mappings) {
+    if (IsKernels(mapping)) present.push_back(&mapping);
+  }
+  bool same = wanted.size() == present.size();
+  for (size_t i = 0; same && i < wanted.size(); ++i)
+    same = wanted[i]->size == present[i]->size() && wanted[i]->name == present[i]->name;
+  for (const Mapping* mapping : present) {
+    if (!same || !mapping->is_vdso()) continue;
+    std::vector<uint8_t> vdso(mapping->size());
+    same =
+        memory_.Read(mapping->start, vdso.data(), vdso.size()) && vdso == image.requirements.vdso;
+  }
+  if (!same) {
+    return Error(0,
+                 fmt::format("it was taken on another kernel ({}), whose vDSO is not this one's",
+                             image.requirements.kernel),
+                 pid_);
+  }
+  // First out of the way, since the new place may overlap the old one; then there.
+  uint64_t total = 0;
+  for (const MemoryRegion* region : wanted) total += region->size;
+  std::vector<BatchCall> calls;
+  uint64_t aside = 0;
+  bool meets = false;
+  for (const MemoryRegion* region : wanted) {
+    for (const Mapping* mapping : present)
+      meets = meets || Overlap(region->start, region->size, mapping->start, mapping->size());
+  }
+  if (meets) {
+    BatchCall reserve =
+        MakeCall(Sys::mmap, 0, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, ~uint64_t{0}, 0);
+    aside = TRY(Call(reserve));
+    if (CallFailed(aside)) return Error(static_cast<int>(-aside), "can't map memory", pid_);
+    for (const MemoryRegion* region : wanted) {
+      if (Overlap(region->start, region->size, aside, total))
+        return Error(0, "can't find room to move the vDSO through", pid_);
+    }
+  }
+  uint64_t at = aside;
+  std::vector<uint64_t> from;
+  for (const Mapping* mapping : present) {
+    from.push_back(mapping->start);
+    if (!meets) continue;
+    calls.push_back(MakeCall(Sys::mremap, mapping->start, mapping->size(), mapping->size(),
+                             MREMAP_MAYMOVE | MREMAP_FIXED, at));
+    from.back() = at;
+    at += mapping->size();
+  }
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    calls.push_back(MakeCall(Sys::mremap, from[i], wanted[i]->size, wanted[i]->size,
+                             MREMAP_MAYMOVE | MREMAP_FIXED, wanted[i]->start));
+  }
+  return Run(calls, "can't move the vDSO");
+}
+
+Status RestoredProcess::MapRegions(const ProcessState& state) {
+  std::vector<BatchCall> calls;
+  for (const MemoryRegion& region : state.memory) {
+    uint64_t flags = MAP_FIXED_NOREPLACE;
+    uint64_t fd = ~uint64_t{0};
+    uint64_t prot = region.prot & kAccess;
+    if ((region.flags & kNoReserve) != 0) flags |= MAP_NORESERVE;
+    if ((region.flags & kGrowsDown) != 0) flags |= MAP_GROWSDOWN;
+    switch (region.kind) {
+      case MemoryKind::kKernel:
+        continue;
+      case MemoryKind::kAnonymous:
+        flags |= MAP_ANONYMOUS;
+        flags |= (region.flags & kDroppable) != 0 ? kMapDroppable : MAP_PRIVATE;
+        prot |= PROT_READ | PROT_WRITE;
+        break;
+      case MemoryKind::kFile:
+        flags |= MAP_PRIVATE;
+        prot |= PROT_READ | PROT_WRITE;
+        fd = static_cast<uint64_t>(material_.mapped_files[region.object]);
+        break;
+      case MemoryKind::kSharedFile:
+        flags |= MAP_SHARED;
+        fd = static_cast<uint64_t>(material_.mapped_files[region.object]);
+        break;
+      case MemoryKind::kSharedObject:
+        flags |= MAP_SHARED;
+        fd = static_cast<uint64_t>(material_.shared_objects[region.object]);
+        break;
+    }
+    uint64_t offset = fd == ~uint64_t{0} ? 0 : region.offset;
+    calls.push_back(MakeCall(Sys::mmap, region.start, region.size, prot, flags, fd, offset));
+  }
+  TRY(Run(calls, "can't map its memory"));
+  for (const BatchCall& call : calls) {
+    if (call.result != call.args[0])
+      return Error(0, fmt::format("can't map its memory at {:#x}", call.args[0]), pid_);
+  }
+  return {};
+}
+
+Status RestoredProcess::FillPages(const ProcessState& state, CheckpointReader& pages) {
+  // By block, so that each is read once.
+  std::vector<PageRange> ranges = state.pages;
+  std::ranges::stable_sort(ranges, {}, &PageRange::block);
+  std::vector<uint8_t> zeros;
+  for (const PageRange& range : ranges) {
+    ByteSpan bytes;
+    if (range.block == kZeroBlock) {
+      zeros.assign(range.size, 0);
+      bytes = zeros;
+    } else {
+      bytes = TRY(pages.Block(range.block));
+      if (range.offset + range.size > bytes.size())
+        return Error(0, "the checkpoint is damaged: a block of pages is short", pid_);
+      bytes = bytes.subspan(range.offset, range.size);
+    }
+    TRY(memory_.Write(range.start, bytes));
+  }
+  return {};
+}
+
+Status RestoredProcess::ProtectRegions(const ProcessState& state) {
+  std::vector<BatchCall> calls;
+  for (const MemoryRegion& region : state.memory) {
+    bool is_private = region.kind == MemoryKind::kAnonymous || region.kind == MemoryKind::kFile;
+    uint64_t prot = region.prot & kAccess;
+    if (is_private && prot != (prot | PROT_READ | PROT_WRITE))
+      calls.push_back(MakeCall(Sys::mprotect, region.start, region.size, prot));
+    if (region.kind == MemoryKind::kKernel) continue;
+    for (const Advice& advice : kAdvice) {
+      if ((region.flags & advice.flag) == 0) continue;
+      calls.push_back(
+          MakeCall(Sys::madvise, region.start, region.size, static_cast<uint64_t>(advice.advice)));
+    }
+    if ((region.flags & kLocked) != 0)
+      calls.push_back(MakeCall(Sys::mlock, region.start, region.size));
+  }
+  return Run(calls, "can't protect its memory");
+}
+
+Status RestoredProcess::SetLayout(const ProcessState& state, int executable) {
+  const ProgramLayout& layout = state.layout;
+  std::vector<uint8_t> bytes(sizeof(prctl_mm_map));
+  prctl_mm_map map{};
+  map.start_code = layout.start_code;
+  map.end_code = layout.end_code;
+  map.start_data = layout.start_data;
+  map.end_data = layout.end_data;
+  map.start_brk = layout.start_brk;
+  map.brk = layout.brk;
+  map.start_stack = layout.start_stack;
+  map.arg_start = layout.arg_start;
+  map.arg_end = layout.arg_end;
+  map.env_start = layout.env_start;
+  map.env_end = layout.env_end;
+  map.auxv = reinterpret_cast<__u64*>(scratch() + sizeof map);
+  map.auxv_size = static_cast<uint32_t>(layout.auxv.size());
+  map.exe_fd = static_cast<uint32_t>(executable);
+  memcpy(bytes.data(), &map, sizeof map);
+  bytes.insert(bytes.end(), layout.auxv.begin(), layout.auxv.end());
+  uint64_t result = TRY(
+      CallWith(bytes, MakeCall(Sys::prctl, PR_SET_MM, PR_SET_MM_MAP, scratch(), sizeof map, 0)));
+  if (result != 0) {
+    return Error(static_cast<int>(-result), "can't tell the kernel where its program's parts are",
+                 pid_);
+  }
+  return {};
+}
+
+}  // namespace retake

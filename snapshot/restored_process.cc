@@ -1,0 +1,387 @@
+#include "snapshot/restored_process.h"
+
+#include <fcntl.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "snapshot/descriptors.h"
+#include "snapshot/husk.h"
+#include "snapshot/scheduling.h"
+#include "tracee/ptrace.h"
+
+namespace retake {
+namespace {
+
+constexpr int kStartBound = 10'000;  // ms
+
+constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
+                                   PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+
+// In the new process, until it is the husk. Only calls that are safe behind a clone.
+[[noreturn]] void BecomeHusk(int program, int go, const RestoreMaterial& material) {
+  char byte = 0;
+  if (read(go, &byte, 1) != 1) _exit(125);
+  for (const std::vector<int>* group :
+       {&material.mapped_files, &material.shared_objects, &material.open_files}) {
+    for (int fd : *group) {
+      if (fd >= 0) fcntl(fd, F_SETFD, 0);
+    }
+  }
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  char name[] = "retake-restore";
+  char* arguments[] = {name, nullptr};
+  char* environment[] = {nullptr};
+  fexecve(program, arguments, environment);
+  _exit(125);
+}
+
+// A fork that gives the child its pid.
+Result<pid_t> ForkAs(pid_t pid) {
+  clone_args args{};
+  args.exit_signal = SIGCHLD;
+  if (pid != 0) {
+    args.set_tid = reinterpret_cast<uint64_t>(&pid);
+    args.set_tid_size = 1;
+  }
+  long child = syscall(SYS_clone3, &args, sizeof args);
+  if (child >= 0) return static_cast<pid_t>(child);
+  int code = errno;
+  if (code == EEXIST)
+    return Error(code, "its pid is taken by another process: end that first, or give `--pid new`",
+                 pid);
+  if (code == EPERM)
+    return Error(code, "may not choose the pid of a process: that needs CAP_CHECKPOINT_RESTORE",
+                 pid);
+  return Error(code, "can't start a process", pid);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMaterial& material,
+                                                                pid_t pid) {
+  Fd program = TRY(HuskProgram());
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
+  Fd go_read(ends[0]);
+  Fd go_write(ends[1]);
+  pid_t child = TRY(ForkAs(pid));
+  if (child == 0) BecomeHusk(program.get(), go_read.get(), material);
+
+  auto start = [&]() -> Result<std::unique_ptr<RestoredProcess>> {
+    TRY(ptracer::Seize(child, kTraceOptions));
+    if (write(go_write.get(), "g", 1) != 1) return ErrnoError("can't start the husk");
+    auto stop = TRY(ptracer::WaitOne(child, kStartBound));
+    if (!stop || stop->kind() != StopKind::kExec)
+      return Error(0, "the husk program didn't start", child);
+    TRY(ptracer::Resume(child, ResumeKind::kToSyscall));
+    stop = TRY(ptracer::WaitOne(child, kStartBound));
+    if (!stop || stop->kind() != StopKind::kSyscall)
+      return Error(0, "the husk program met an unexpected stop", child);
+    TaskMemory memory = TRY(TaskMemory::Open(child));
+    return std::unique_ptr<RestoredProcess>(
+        new RestoredProcess(material, child, std::move(memory)));
+  };
+  auto process = start();
+  if (!process.ok()) {
+    kill(child, SIGKILL);
+    (void)ptracer::WaitOne(child, kStartBound);
+    return process;
+  }
+  TRY((*process)->Prepare());
+  RestoredProcess& made = **process;
+  std::vector<Mapping> mappings = TRY(ReadMappings(child));
+  TRY(made.Remote(made.tasks_[0]).InstallStub(mappings));
+  return process;
+}
+
+Status RestoredProcess::Prepare() {
+  Task leader{.tid = pid_};
+  TRY(ptracer::GetRegisters(pid_, leader.registers));
+  machine::ForgetSyscall(leader.registers);
+  tasks_ = {leader};
+  // Signals that come to it while it is being built are the restored program's.
+  return ptracer::SetSigmask(pid_, ~uint64_t{0});
+}
+
+RestoredProcess::~RestoredProcess() {
+  if (released_) return;
+  kill(pid_, SIGKILL);
+  for (int round = 0; round < 100; ++round) {
+    auto status = ptracer::WaitOne(pid_, 1'000);
+    if (!status.ok() || (*status && (*status)->gone())) break;
+    (void)ptracer::Resume(pid_, ResumeKind::kContinue);
+  }
+}
+
+RemoteCalls RestoredProcess::Remote(const Task& task) {
+  memory_.set_pid(task.tid);
+  return RemoteCalls(task.tid, memory_, task.registers, material_.stub);
+}
+
+uint64_t RestoredProcess::scratch() const {
+  return material_.stub + (kStubScratchAddress - kStubAddress);
+}
+
+Result<std::unique_ptr<RestoredProcess>> RestoredProcess::StartChild(pid_t pid, int exit_signal) {
+  pid_t child = TRY(Remote(tasks_[0]).Clone(0, exit_signal, pid));
+  TaskMemory memory = TRY(TaskMemory::Open(child));
+  std::unique_ptr<RestoredProcess> process(
+      new RestoredProcess(material_, child, std::move(memory)));
+  TRY(process->Prepare());
+  return process;
+}
+
+Result<uint64_t> RestoredProcess::Call(const BatchCall& call) {
+  return Remote(tasks_[0]).Call(call);
+}
+
+Result<uint64_t> RestoredProcess::CallWith(ByteSpan bytes, const BatchCall& call) {
+  if (bytes.size() > kStubScratchSize) return Error(E2BIG, "too much for one call", pid_);
+  TRY(memory_.Write(scratch(), bytes));
+  return Call(call);
+}
+
+Status RestoredProcess::Run(std::span<BatchCall> calls, const char* what) {
+  TRY(Remote(tasks_[0]).Run(calls));
+  for (const BatchCall& call : calls) {
+    if (!CallFailed(call.result)) continue;
+    return Error(static_cast<int>(-call.result),
+                 fmt::format("{} ({} of {:#x}, {:#x})", what,
+                             SysName(HostArch().SysOf(static_cast<int64_t>(call.number))),
+                             call.args[0], call.args[1]),
+                 pid_);
+  }
+  return {};
+}
+
+Status RestoredProcess::CallTask(const Task& task, ByteSpan bytes, const BatchCall& call,
+                                 const char* what) {
+  if (!bytes.empty()) TRY(memory_.Write(scratch(), bytes));
+  uint64_t result = TRY(Remote(task).Call(call));
+  if (CallFailed(result))
+    return Error(static_cast<int>(-result), fmt::format("can't set {}", what), task.tid);
+  return {};
+}
+
+Status RestoredProcess::EndAs(int wait_status) {
+  Registers registers = tasks_[0].registers;
+  if (WIFSIGNALED(wait_status)) {
+    // Without a core: it has left one, if any, when it ended.
+    rlimit none{0, 0};
+    prlimit(pid_, RLIMIT_CORE, &none, nullptr);
+    int signal = WTERMSIG(wait_status);
+    if (signal != SIGKILL) {
+      TRY(ptracer::SetRegisters(pid_, registers));
+      TRY(ptracer::SetSigmask(pid_, ~(uint64_t{1} << (signal - 1))));
+    }
+    kill(pid_, signal);
+    for (;;) {
+      TRY(ptracer::Resume(pid_, ResumeKind::kContinue, signal == SIGKILL ? 0 : signal));
+      auto stop = TRY(ptracer::PeekExit(pid_, kStartBound));
+      if (stop.gone()) break;
+    }
+  } else {
+    BatchCall exit = MakeCall(Sys::exit_group, static_cast<uint64_t>(WEXITSTATUS(wait_status)));
+    const StubImage stub = machine::Stub();
+    machine::SetCall(registers, exit.number, exit.args);
+    SetPc(registers, material_.stub + stub.syscall_entry);
+    TRY(ptracer::SetRegisters(pid_, registers));
+    TRY(ptracer::Resume(pid_, ResumeKind::kContinue));
+    TRY(ptracer::PeekExit(pid_, kStartBound));
+  }
+  // Its tracer lets go of it; its parent has it from now on.
+  TRY(ptracer::WaitOne(pid_, kStartBound));
+  released_ = true;
+  return {};
+}
+
+// --- Descriptors, state and tasks ---
+
+Status RestoredProcess::BuildDescriptors(const CheckpointImage& image, const ProcessState& state) {
+  std::vector<BatchCall> calls;
+  uint64_t next = 0;  // the lowest number that isn't settled
+  std::vector<Descriptor> descriptors = state.descriptors.descriptors;
+  std::ranges::sort(descriptors, {}, &Descriptor::number);
+  for (const Descriptor& descriptor : descriptors) {
+    auto number = static_cast<uint64_t>(descriptor.number);
+    if (number > next) calls.push_back(MakeCall(Sys::close_range, next, number - 1));
+    calls.push_back(MakeCall(Sys::dup3,
+                             static_cast<uint64_t>(material_.open_files[descriptor.file]), number,
+                             descriptor.close_on_exec ? O_CLOEXEC : 0));
+    next = number + 1;
+  }
+  calls.push_back(MakeCall(Sys::close_range, next, ~0U));
+  TRY(Run(calls, "can't give it its descriptors"));
+  for (const HolderCall& holder : HolderCalls(state.descriptors, image.open_files, scratch())) {
+    uint64_t result = TRY(CallWith(holder.bytes, holder.call));
+    // Another process that shares the description has done it, or none of its can.
+    if (CallFailed(result) && result != static_cast<uint64_t>(-EEXIST)) {
+      return Error(static_cast<int>(-result),
+                   fmt::format("can't have descriptor {} watch {}", holder.call.args[0],
+                               holder.call.args[2]),
+                   pid_);
+    }
+  }
+  return {};
+}
+
+Status RestoredProcess::BuildState(const CheckpointImage& image, const ProcessState& state) {
+  // The working directory, as a path.
+  std::string directory = state.directory + '\0';
+  uint64_t result = TRY(CallWith(AsBytes(directory), MakeCall(Sys::chdir, scratch())));
+  if (CallFailed(result)) {
+    return Error(static_cast<int>(-result),
+                 fmt::format("can't go to its working directory {}", state.directory), pid_);
+  }
+  std::vector<BatchCall> calls = {
+      MakeCall(Sys::umask, state.umask),
+      MakeCall(Sys::personality, state.personality),
+  };
+  if (state.subreaper) calls.push_back(MakeCall(Sys::prctl, PR_SET_CHILD_SUBREAPER, 1));
+  if (state.no_huge_pages) calls.push_back(MakeCall(Sys::prctl, PR_SET_THP_DISABLE, 1));
+  TRY(Run(calls, "can't set what it is"));
+
+  for (const SignalAction& action : state.actions) {
+    result = TRY(
+        CallWith(action.action, MakeCall(Sys::rt_sigaction, static_cast<uint64_t>(action.signal),
+                                         scratch(), 0, sizeof(uint64_t))));
+    if (CallFailed(result)) {
+      return Error(static_cast<int>(-result),
+                   fmt::format("can't set what it does on signal {}", action.signal), pid_);
+    }
+  }
+  for (const IntervalTimer& timer : state.timers) {
+    auto split = [](int64_t nanoseconds) {
+      return timeval{nanoseconds / 1'000'000'000, nanoseconds / 1'000 % 1'000'000};
+    };
+    itimerval value{split(timer.interval), split(std::max<int64_t>(timer.remaining, 1'000))};
+    ByteSpan bytes(reinterpret_cast<const uint8_t*>(&value), sizeof value);
+    result = TRY(
+        CallWith(bytes, MakeCall(Sys::setitimer, static_cast<uint64_t>(timer.which), scratch())));
+    if (CallFailed(result)) return Error(static_cast<int>(-result), "can't set a timer", pid_);
+  }
+  for (const PendingSignal& pending : state.pending) {
+    int32_t signal = 0;
+    if (pending.info.size() < sizeof signal) return Error(0, "a pending signal is damaged", pid_);
+    memcpy(&signal, pending.info.data(), sizeof signal);
+    result = TRY(CallWith(pending.info, MakeCall(Sys::rt_sigqueueinfo, static_cast<uint64_t>(pid_),
+                                                 static_cast<uint64_t>(signal), scratch())));
+    if (CallFailed(result)) {
+      return Error(static_cast<int>(-result), fmt::format("can't send it signal {}", signal), pid_);
+    }
+  }
+  (void)image;
+  return {};
+}
+
+Status RestoredProcess::BuildTasks(const ProcessState& state) {
+  constexpr uint64_t kThreadFlags =
+      CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  bool same_pid = state.pid == pid_;
+  for (size_t i = 1; i < state.tasks.size(); ++i) {
+    pid_t tid = TRY(Remote(tasks_[0]).Clone(kThreadFlags, 0, same_pid ? state.tasks[i].tid : 0));
+    Task task{.tid = tid};
+    TRY(ptracer::GetRegisters(tid, task.registers));
+    machine::ForgetSyscall(task.registers);
+    tasks_.push_back(task);
+    TRY(ptracer::SetSigmask(tid, ~uint64_t{0}));
+  }
+  for (size_t i = 0; i < tasks_.size(); ++i) TRY(BuildTask(tasks_[i], state.tasks[i]));
+  for (size_t i = 0; i < tasks_.size(); ++i)
+    TRY(ApplyScheduling(tasks_[i].tid, state.tasks[i].scheduling));
+  for (const Task& task : tasks_) TRY(SetCredentials(task, state));
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    // A change of credentials clears it.
+    if (state.tasks[i].parent_death_signal == 0) continue;
+    TRY(CallTask(tasks_[i], {},
+                 MakeCall(Sys::prctl, PR_SET_PDEATHSIG,
+                          static_cast<uint64_t>(state.tasks[i].parent_death_signal)),
+                 "the signal that its parent's end sends it"));
+  }
+  if (state.dumpable <= 1)
+    TRY(CallTask(tasks_[0], {}, MakeCall(Sys::prctl, PR_SET_DUMPABLE, state.dumpable), "dumpable"));
+  // Last, since they bind what comes before.
+  for (size_t resource = 0; resource < state.limits.size(); ++resource) {
+    rlimit limit{state.limits[resource].soft, state.limits[resource].hard};
+    rlimit present{};
+    auto which = static_cast<__rlimit_resource>(resource);
+    if (prlimit(pid_, which, nullptr, &present) == 0 && present.rlim_cur == limit.rlim_cur &&
+        present.rlim_max == limit.rlim_max)
+      continue;
+    if (prlimit(pid_, which, &limit, nullptr) != 0) {
+      return ErrnoError("can't set its resource limit {} to {} (hard {})", resource, limit.rlim_cur,
+                        limit.rlim_max);
+    }
+  }
+  return {};
+}
+
+Status RestoredProcess::BuildTask(const Task& task, const TaskState& state) {
+  std::string name = state.name.substr(0, 15) + '\0';
+  TRY(CallTask(task, AsBytes(name), MakeCall(Sys::prctl, PR_SET_NAME, scratch()), "its name"));
+  // One that it is on at the moment can't be set; then the kernel had it so.
+  stack_t stack{reinterpret_cast<void*>(state.alternate_stack.address),
+                state.alternate_stack.flags & ~SS_ONSTACK, state.alternate_stack.size};
+  if (stack.ss_size != 0) {
+    TRY(CallTask(task, {reinterpret_cast<const uint8_t*>(&stack), sizeof stack},
+                 MakeCall(Sys::sigaltstack, scratch()), "its alternate signal stack"));
+  }
+  TRY(CallTask(task, {}, MakeCall(Sys::set_tid_address, state.clear_tid),
+               "what is cleared at its end"));
+  if (state.robust_list != 0) {
+    TRY(CallTask(task, {},
+                 MakeCall(Sys::set_robust_list, state.robust_list, state.robust_list_size),
+                 "its robust list"));
+  }
+  if (state.rseq.address != 0) {
+    TRY(CallTask(task, {},
+                 MakeCall(Sys::rseq, state.rseq.address, state.rseq.size, state.rseq.flags,
+                          state.rseq.signature),
+                 "its restartable sequences"));
+  }
+  for (const PendingSignal& pending : state.pending) {
+    int32_t signal = 0;
+    if (pending.info.size() < sizeof signal)
+      return Error(0, "a pending signal is damaged", task.tid);
+    memcpy(&signal, pending.info.data(), sizeof signal);
+    TRY(CallTask(
+        task, pending.info,
+        MakeCall(Sys::rt_tgsigqueueinfo, static_cast<uint64_t>(pid_),
+                 static_cast<uint64_t>(task.tid), static_cast<uint64_t>(signal), scratch()),
+        "a pending signal"));
+  }
+  return {};
+}
+
+Status RestoredProcess::Complete(const ProcessState& state) {
+  std::vector<Mapping> mappings = TRY(ReadMappings(pid_));
+  TRY(Remote(tasks_[0]).RemoveStub(mappings));
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    TRY(ptracer::SetVector(tasks_[i].tid, state.tasks[i].vector_state));
+    Registers registers = state.tasks[i].registers;
+    machine::ForgetSyscall(registers);
+    TRY(ptracer::SetRegisters(tasks_[i].tid, registers));
+    TRY(ptracer::SetSigmask(tasks_[i].tid, state.tasks[i].signal_mask));
+  }
+  return {};
+}
+
+Status RestoredProcess::Release(const ProcessState& state) {
+  if (state.condition == ProcessCondition::kStopped) kill(pid_, SIGSTOP);
+  released_ = true;
+  for (const Task& task : tasks_) TRY(ptracer::Detach(task.tid));
+  return {};
+}
+
+}  // namespace retake

@@ -1,0 +1,99 @@
+// RestoredProcess: a process in the making. It begins as a husk (snapshot/husk.h) with the pid that
+// it shall have, is rebuilt by calls that it makes for itself, and is let go when all of the tree
+// are ready. Until then its end is ours: if we die, it goes too.
+#ifndef RETAKE_SNAPSHOT_RESTORED_PROCESS_H_
+#define RETAKE_SNAPSHOT_RESTORED_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "snapshot/checkpoint_file.h"
+#include "snapshot/checkpoint_image.h"
+#include "tracee/memory.h"
+#include "tracee/remote_calls.h"
+
+namespace retake {
+
+// What the processes of a tree are made from. The descriptors are open in each of them, under the
+// same numbers as here, all from `lowest` on.
+struct RestoreMaterial {
+  std::vector<int> mapped_files;    // one per CheckpointImage::mapped_files
+  std::vector<int> shared_objects;  // ... shared_objects
+  std::vector<int> open_files;      // ... open_files
+  int lowest = 0;
+  uint64_t stub = 0;  // an address where no process of the image has anything
+};
+
+class RestoredProcess {
+ public:
+  // Starts a husk as our child, which may get `pid`; 0: any.
+  static Result<std::unique_ptr<RestoredProcess>> Start(const RestoreMaterial& material, pid_t pid);
+  RestoredProcess(const RestoredProcess&) = delete;
+  RestoredProcess& operator=(const RestoredProcess&) = delete;
+  // Ends it, unless it was let go.
+  ~RestoredProcess();
+
+  pid_t pid() const { return pid_; }
+
+  // A child of it, as empty as it is.
+  Result<std::unique_ptr<RestoredProcess>> StartChild(pid_t pid, int exit_signal);
+  // One call of its own.
+  Result<uint64_t> Call(const BatchCall& call);
+  // The same with bytes that the call points to, at scratch().
+  Result<uint64_t> CallWith(ByteSpan bytes, const BatchCall& call);
+  uint64_t scratch() const;
+
+  Status BuildMemory(const CheckpointImage& image, const ProcessState& state,
+                     CheckpointReader& pages);
+  // Working directory, signals, timers, limits.
+  Status BuildState(const CheckpointImage& image, const ProcessState& state);
+  Status BuildDescriptors(const CheckpointImage& image, const ProcessState& state);
+  // Makes its other threads, and what each task has for itself.
+  Status BuildTasks(const ProcessState& state);
+  // Takes the stub away and gives each task its registers.
+  Status Complete(const ProcessState& state);
+  // All of it goes on by itself. With `stop_signal`, stopped.
+  Status Release(const ProcessState& state);
+  // For a process that shall have ended: ends it with that status, as its parent will see it.
+  Status EndAs(int wait_status);
+
+ private:
+  struct Task {
+    pid_t tid;
+    Registers registers;  // at its present stop
+  };
+
+  RestoredProcess(const RestoreMaterial& material, pid_t pid, TaskMemory memory)
+      : material_(material), pid_(pid), memory_(std::move(memory)) {}
+
+  Status Prepare();
+  RemoteCalls Remote(const Task& task);
+  // Makes the calls; the first that fails is the error, told with `what`.
+  Status Run(std::span<BatchCall> calls, const char* what);
+  Status CallTask(const Task& task, ByteSpan bytes, const BatchCall& call, const char* what);
+
+  Status EmptyMemory(const std::vector<Mapping>& mappings);
+  Status MoveKernelRegions(const CheckpointImage& image, const ProcessState& state,
+                           const std::vector<Mapping>& mappings);
+  Status MapRegions(const ProcessState& state);
+  Status FillPages(const ProcessState& state, CheckpointReader& pages);
+  Status ProtectRegions(const ProcessState& state);
+  Status SetLayout(const ProcessState& state, int executable);
+  Status BuildTask(const Task& task, const TaskState& state);
+  Status SetCredentials(const Task& task, const ProcessState& state);
+
+  const RestoreMaterial& material_;
+  pid_t pid_;
+  TaskMemory memory_;
+  std::vector<Task> tasks_;  // the leader first
+  bool released_ = false;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_RESTORED_PROCESS_H_

@@ -1,0 +1,93 @@
+#include "snapshot/scheduling.h"
+
+#include <fcntl.h>
+#include <linux/ioprio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "snapshot/proc_files.h"
+
+namespace retake {
+namespace {
+
+// Enough for every kernel there is: CONFIG_NR_CPUS is 8,192 at most.
+constexpr size_t kMaxCpus = 8192;
+
+// struct sched_attr of <linux/sched/types.h>, which can't be included beside <sched.h>: its first
+// version, Linux 3.14.
+struct SchedAttributes {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+static_assert(sizeof(SchedAttributes) == 48);
+
+std::vector<uint8_t> ReadAffinity(pid_t tid) {
+  std::vector<uint8_t> mask(kMaxCpus / 8);
+  long size = syscall(SYS_sched_getaffinity, tid, mask.size(), mask.data());
+  mask.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  return mask;
+}
+
+}  // namespace
+
+Result<Scheduling> ReadScheduling(pid_t tid) {
+  Scheduling out;
+  SchedAttributes attributes{};
+  if (syscall(SYS_sched_getattr, tid, &attributes, sizeof attributes, 0) != 0) {
+    int code = errno;
+    return Error(code, "how it is scheduled can't be read", tid);
+  }
+  out.policy = attributes.policy;
+  out.flags = attributes.flags;
+  out.nice = attributes.nice;
+  out.priority = attributes.priority;
+  out.runtime = attributes.runtime;
+  out.deadline = attributes.deadline;
+  out.period = attributes.period;
+  out.affinity = ReadAffinity(tid);
+  out.io_priority = static_cast<int32_t>(syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid));
+  auto slack = ReadProcFile(tid, "timerslack_ns");
+  if (slack.ok()) out.timer_slack = strtoull(slack->c_str(), nullptr, 10);
+  return out;
+}
+
+Status ApplyScheduling(pid_t tid, const Scheduling& wanted) {
+  auto failed = [&](const char* what) {
+    int code = errno;
+    return Error(code, fmt::format("can't set its {}", what), tid);
+  };
+  Scheduling present = TRY(ReadScheduling(tid));
+  if (wanted.affinity != present.affinity && !wanted.affinity.empty()) {
+    // Fails only if none of these CPUs exists.
+    (void)syscall(SYS_sched_setaffinity, tid, wanted.affinity.size(), wanted.affinity.data());
+  }
+  bool same = wanted.policy == present.policy && wanted.flags == present.flags &&
+              wanted.nice == present.nice && wanted.priority == present.priority;
+  if (!same) {
+    SchedAttributes attributes{.size = sizeof attributes,
+                               .policy = wanted.policy,
+                               .flags = wanted.flags,
+                               .nice = wanted.nice,
+                               .priority = wanted.priority,
+                               .runtime = wanted.runtime,
+                               .deadline = wanted.deadline,
+                               .period = wanted.period};
+    if (syscall(SYS_sched_setattr, tid, &attributes, 0) != 0) return failed("scheduling policy");
+  }
+  if (wanted.io_priority != present.io_priority && wanted.io_priority > 0 &&
+      syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, wanted.io_priority) != 0)
+    return failed("I/O priority");
+  if (wanted.timer_slack != 0 && wanted.timer_slack != present.timer_slack) {
+    Fd file(open(fmt::format("/proc/{}/timerslack_ns", tid).c_str(), O_WRONLY | O_CLOEXEC));
+    std::string text = fmt::format("{}", wanted.timer_slack);
+    if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+      return failed("timer slack");
+  }
+  return {};
+}
+
+}  // namespace retake

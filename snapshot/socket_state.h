@@ -1,0 +1,19 @@
+// What sockets of all families have in common: options, and what waits in them to be read.
+#ifndef RETAKE_SNAPSHOT_SOCKET_STATE_H_
+#define RETAKE_SNAPSHOT_SOCKET_STATE_H_
+
+#include "base/fd.h"
+#include "snapshot/fd_kind.h"
+
+namespace retake {
+
+// Domain, type, protocol, name, options; whether it listens.
+Result<SocketState> ReadSocket(int fd, uint64_t inode);
+// Sets those options that a new socket hasn't got by itself.
+Status SetSocketOptions(int fd, const SocketState& state);
+// What waits to be read, which stays there. `rights` is set if descriptors travel with it.
+Result<std::vector<QueuedBytes>> PeekSocket(int fd, bool stream, bool* rights);
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_SOCKET_STATE_H_

@@ -1,0 +1,144 @@
+// retake restore: processes of a checkpoint go on.
+#include "snapshot/restore.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+
+#include "cli/command_line.h"
+#include "cli/ending.h"
+#include "cli/report.h"
+
+namespace retake {
+namespace {
+
+std::atomic<pid_t> restored_root = 0;
+
+void PassOn(int signal) {
+  pid_t root = restored_root;
+  if (root > 0) kill(root, signal);
+}
+
+// The restored program is in front: what is sent to us is for it.
+void PassSignalsOn(pid_t root) {
+  restored_root = root;
+  struct sigaction action {};
+  action.sa_handler = PassOn;
+  action.sa_flags = SA_RESTART;
+  for (int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH})
+    sigaction(signal, &action, nullptr);
+  // A terminal sends these to the whole group, the program included.
+  signal(SIGINT, SIG_IGN);
+  signal(SIGQUIT, SIG_IGN);
+}
+
+int AwaitEnd(pid_t root) {
+  PassSignalsOn(root);
+  int status = 0;
+  while (waitpid(root, &status, 0) < 0) {
+    if (errno != EINTR) return FailErrno(fmt::format("can't wait for pid {}", root));
+  }
+  return EndAs(status);
+}
+
+// Restores in a child that is nobody's once we have ended, and tells how it went.
+int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options) {
+  int ends[2];
+  if (pipe(ends) != 0) return FailErrno("can't make a pipe");
+  pid_t child = fork();
+  if (child < 0) return FailErrno("can't fork");
+  if (child == 0) {
+    close(ends[0]);
+    Result<pid_t> root = RestoreTree(checkpoint, options);
+    int status = root.ok() ? kExitDone : Fail(root.error());
+    pid_t pid = root.ok() ? *root : 0;
+    if (write(ends[1], &pid, sizeof pid) != static_cast<ssize_t>(sizeof pid)) status = kExitFailure;
+    _exit(status);
+  }
+  close(ends[1]);
+  pid_t root = 0;
+  ssize_t got = read(ends[0], &root, sizeof root);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (got != static_cast<ssize_t>(sizeof root) || root == 0)
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : kExitFailure;
+  fmt::print("{}\n", root);
+  return kExitDone;
+}
+
+int Run(const Verb& verb, std::span<char* const> arguments) {
+  RestoreOptions options;
+  std::string file;
+  std::vector<std::string> replaced;
+  std::string replacement;
+  bool detach = false;
+  size_t pids = 0;
+  CommandLine line(verb);
+  line.Flag("--detach", &detach,
+            "Don't wait for the program: print the pid of its first process and return.");
+  line.Choice("--pid", {"same", "new"}, &pids,
+              "Whether its processes get the pids that they had (the default) or new ones.");
+  line.Option("--replace-fd", "N=PATH", &replacement,
+              "Open PATH for descriptor N instead of what it was.");
+  line.Option("--relative-to", "DIR", &options.relative_to,
+              "Look for the files that it had open under DIR.");
+  line.Argument("FILE", true, &file);
+  if (auto status = line.Parse(arguments)) return *status;
+  options.same_pids = pids == 0;
+  if (!replacement.empty()) {
+    size_t equals = replacement.find('=');
+    char* end = nullptr;
+    long number = strtol(replacement.c_str(), &end, 10);
+    if (equals == std::string::npos || equals == 0 || end != replacement.c_str() + equals ||
+        number < 0)
+      return Fail(Reason::kUsage, "--replace-fd takes N=PATH", kExitFailure);
+    options.replaced_fds[static_cast<int>(number)] = replacement.substr(equals + 1);
+  }
+
+  auto checkpoint = CheckpointReader::Open(file);
+  if (!checkpoint.ok()) return Fail(Reason::kFailed, checkpoint.error().Message());
+  if (detach) return RestoreDetached(**checkpoint, options);
+  Result<pid_t> root = RestoreTree(**checkpoint, options);
+  if (!root.ok()) {
+    return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, root.error().Message()));
+  }
+  checkpoint->reset();
+  return AwaitEnd(*root);
+}
+
+}  // namespace
+
+extern const Verb kRestoreVerb;
+constinit const Verb kRestoreVerb = {
+    .name = "restore",
+    .summary = "let processes of a checkpoint go on",
+    .synopsis =
+        "retake restore FILE [--detach] [--pid same|new] [--replace-fd N=PATH]\n"
+        "               [--relative-to DIR]",
+    .description =
+        "Starts the processes that `retake checkpoint` kept in FILE, as they were: with\n"
+        "their memory, threads, open files and pids. They go on at the instruction that\n"
+        "they were at. FILE stays as it is and can be restored again.\n"
+        "\n"
+        "Without --detach retake stays in front and ends as the program ends; signals\n"
+        "sent to it go to the program.\n"
+        "\n"
+        "Files are opened under the names that they had. One that has changed in the\n"
+        "meantime is handled as was said when the checkpoint was taken (--files).",
+    .exit_status =
+        "That of the restored program's first process. If it was killed by a signal,\n"
+        "retake dies of that signal.\n"
+        "125  the restore failed, and nothing of it is left; the last line on standard\n"
+        "     error says why",
+    .examples =
+        "retake restore job.checkpoint\n"
+        "retake restore --detach job.checkpoint",
+    .stands_for_program = true,
+    .run = Run,
+};
+
+}  // namespace retake
