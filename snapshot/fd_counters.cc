@@ -8,9 +8,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <cinttypes>
-#include <cstdio>
-
 #include "snapshot/fd_kind.h"
 
 namespace retake {
@@ -49,21 +46,24 @@ constexpr unsigned long kSetTicks = _IOW('T', 0, uint64_t);
 
 bool IsTimerFd(const FdSubject& subject) { return subject.link == "anon_inode:[timerfd]"; }
 
-// "it_value: (1, 500000000)"
-int64_t ParseTime(std::string_view text) {
-  int64_t seconds = 0;
-  int64_t nanoseconds = 0;
-  std::string copy(text);
-  if (sscanf(copy.c_str(), "(%" SCNd64 ", %" SCNd64, &seconds, &nanoseconds) != 2) return 0;
-  return seconds * 1'000'000'000 + nanoseconds;
-}
-
-Result<bool> CaptureTimerFd(const FdSubject& subject, FdCapture&, OpenFile& out) {
-  out.timer = TimerFdState{.clock = static_cast<int32_t>(subject.InfoNumber("clockid", 10)),
-                           .settings = static_cast<int32_t>(subject.InfoNumber("settime flags", 8)),
-                           .ticks = subject.InfoNumber("ticks", 10),
-                           .remaining = ParseTime(subject.Info("it_value")),
-                           .interval = ParseTime(subject.Info("it_interval"))};
+Result<bool> CaptureTimerFd(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  // A repeating timer that has expired stands still until somebody asks: then the kernel counts
+  // what it has missed, and fdinfo shows that.
+  itimerspec value{};
+  if (subject.copy == nullptr || timerfd_gettime(subject.copy->get(), &value) != 0) {
+    capture.Lose(subject, "how often it has expired can't be asked");
+    return false;
+  }
+  FdSubject now = subject;
+  now.info = TRY(ReadProcFile(subject.pid, fmt::format("fdinfo/{}", subject.number)));
+  auto nanoseconds = [](const timespec& time) {
+    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+  };
+  out.timer = TimerFdState{.clock = static_cast<int32_t>(now.InfoNumber("clockid", 10)),
+                           .settings = static_cast<int32_t>(now.InfoNumber("settime flags", 8)),
+                           .ticks = now.InfoNumber("ticks", 10),
+                           .remaining = nanoseconds(value.it_value),
+                           .interval = nanoseconds(value.it_interval)};
   return true;
 }
 

@@ -15,20 +15,20 @@ namespace {
 bool IsPipe(const FdSubject& subject) { return S_ISFIFO(subject.status.st_mode); }
 
 // What waits in the pipe, by tee: it stays there.
-Result<std::vector<QueuedBytes>> PeekPipe(int reader, uint32_t capacity, bool packets) {
+Result<std::vector<QueuedBytes>> PeekPipe(int reader, uint32_t capacity) {
   std::vector<QueuedBytes> queued;
   int waiting = 0;
   if (ioctl(reader, FIONREAD, &waiting) != 0) return ErrnoError("can't ask a pipe what it holds");
   if (waiting == 0) return queued;
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK | (packets ? O_DIRECT : 0)) != 0)
-    return ErrnoError("can't make a pipe");
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return ErrnoError("can't make a pipe");
   Fd in(ends[0]), out(ends[1]);
   if (fcntl(out.get(), F_SETPIPE_SZ, capacity) < 0)
     return ErrnoError("can't make a pipe of {} bytes", capacity);
   ssize_t copied = tee(reader, out.get(), static_cast<size_t>(waiting), SPLICE_F_NONBLOCK);
   if (copied != waiting)
     return MakeError("only {} of {} bytes in a pipe could be looked at", copied, waiting);
+  // A packet (O_DIRECT) remains one in the copy, and a read gives no more than one.
   while (copied > 0) {
     QueuedBytes piece;
     piece.bytes.resize(static_cast<size_t>(copied));
@@ -79,19 +79,22 @@ Result<bool> CapturePipe(const FdSubject& subject, FdCapture& capture, OpenFile&
   int capacity = fcntl(reader, F_GETPIPE_SZ);
   if (capacity < 0) return ErrnoError("can't ask a pipe how much it may hold");
   pipe.capacity = static_cast<uint32_t>(capacity);
-  if (is_first) {
-    pipe.queued = TRY(PeekPipe(reader, pipe.capacity, (out.flags & O_DIRECT) != 0));
-  }
+  if (is_first) pipe.queued = TRY(PeekPipe(reader, pipe.capacity));
   out.pipe = std::move(pipe);
   return true;
 }
 
-Status Refill(int writer, const OpenFile& file) {
-  const PipeState& pipe = *file.pipe;
+// Whether what is written into the pipe is a packet each time.
+bool HoldsPackets(const PipeState& pipe, std::span<const OpenFile> files) {
+  return pipe.queued.size() > 1 || std::ranges::any_of(files, [&](const OpenFile& file) {
+           return file.pipe && file.pipe->inode == pipe.inode && (file.flags & O_DIRECT) != 0;
+         });
+}
+
+Status Refill(int writer, const PipeState& pipe, bool packets) {
   if (fcntl(writer, F_SETPIPE_SZ, pipe.capacity) < 0 &&
       fcntl(writer, F_GETPIPE_SZ) < static_cast<int>(pipe.capacity))
     return ErrnoError("can't make a pipe of {} bytes", pipe.capacity);
-  bool packets = (file.flags & O_DIRECT) != 0;
   if (fcntl(writer, F_SETFL, O_NONBLOCK | (packets ? O_DIRECT : 0)) != 0)
     return ErrnoError("can't set a pipe's flags");
   for (const QueuedBytes& piece : pipe.queued) {
@@ -119,7 +122,7 @@ Result<int> PipeOf(const OpenFile& file, FdRestore& restore) {
         open(fmt::format("/proc/self/fd/{}", ends[0]).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!both) return ErrnoError("can't open a pipe");
   }
-  TRY(Refill(both.get(), file));
+  TRY(Refill(both.get(), *file.pipe, HoldsPackets(*file.pipe, restore.files)));
   return restore.waiting.emplace(file.pipe->inode, std::move(both)).first->second.get();
 }
 

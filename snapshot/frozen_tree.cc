@@ -53,6 +53,52 @@ Error CantSeize(const Error& error, pid_t pid, pid_t tid) {
                tid);
 }
 
+// Calls that the kernel ends with EINTR, not with a restart, when a task is stopped in them
+// (signal(7)): made again they go on as if nothing had been, since they had done nothing yet.
+bool EndsWhenStopped(Sys sys) {
+  switch (sys) {
+    case Sys::epoll_wait:
+    case Sys::epoll_pwait:
+    case Sys::epoll_pwait2:
+    case Sys::rt_sigtimedwait:
+    case Sys::semop:
+    case Sys::semtimedop:
+    case Sys::io_getevents:
+    case Sys::io_pgetevents:
+    // Of sockets with a time limit; read of inotify, too.
+    case Sys::accept:
+    case Sys::accept4:
+    case Sys::connect:
+    case Sys::recvfrom:
+    case Sys::recvmsg:
+    case Sys::recvmmsg:
+    case Sys::sendto:
+    case Sys::sendmsg:
+    case Sys::sendmmsg:
+    case Sys::read:
+    case Sys::readv:
+    case Sys::write:
+    case Sys::writev:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether a signal waits that the task will be given: then that is what ended its call.
+bool SignalWaits(pid_t tid) {
+  auto status = ProcStatus::ReadTask(tid, tid);
+  if (!status.ok()) return false;
+  uint64_t pending = status->Number("SigPnd", 16) | status->Number("ShdPnd", 16);
+  return (pending & ~status->Number("SigBlk", 16)) != 0;
+}
+
+bool EndedByOurStop(const FrozenTask& task) {
+  int64_t number = machine::InterruptedCall(task.registers);
+  return number >= 0 && machine::ResultOf(task.registers) == -EINTR &&
+         EndsWhenStopped(HostArch().SysOf(number)) && !SignalWaits(task.tid);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<FrozenTree>> FrozenTree::Freeze(pid_t root, bool descendants) {
@@ -179,6 +225,8 @@ Result<bool> FrozenTree::AwaitStop(FrozenTask& task) {
     if ((!read.ok() && IsGone(read.error())) || (!mask.ok() && IsGone(mask.error()))) continue;
     TRY(std::move(read));
     task.signal_mask = TRY(std::move(mask));
+    if (EndedByOurStop(task) && machine::RewindEndedCall(task.registers))
+      TRY(ptracer::SetRegisters(task.tid, task.registers));
     return true;
   }
 }

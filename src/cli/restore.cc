@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +11,7 @@
 #include "cli/command_line.h"
 #include "cli/ending.h"
 #include "cli/report.h"
+#include "tracee/ptrace.h"
 
 namespace retake {
 namespace {
@@ -38,11 +38,9 @@ void PassSignalsOn(pid_t root) {
 
 int AwaitEnd(pid_t root) {
   PassSignalsOn(root);
-  int status = 0;
-  while (waitpid(root, &status, 0) < 0) {
-    if (errno != EINTR) return FailErrno(fmt::format("can't wait for pid {}", root));
-  }
-  return EndAs(status);
+  auto status = ptracer::WaitOne(root, -1);
+  if (!status.ok()) return Fail(status.error());
+  return EndAs((*status)->raw());
 }
 
 // Restores in a child that is nobody's once we have ended, and tells how it went.
@@ -62,10 +60,10 @@ int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options)
   close(ends[1]);
   pid_t root = 0;
   ssize_t got = read(ends[0], &root, sizeof root);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (got != static_cast<ssize_t>(sizeof root) || root == 0)
-    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : kExitFailure;
+  auto ended = ptracer::WaitOne(child, -1);
+  bool restored = ended.ok() && (*ended)->raw() == 0 && got == static_cast<ssize_t>(sizeof root);
+  // It has said why.
+  if (!restored) return kExitFailure;
   fmt::print("{}\n", root);
   return kExitDone;
 }
