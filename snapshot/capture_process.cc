@@ -37,6 +37,7 @@ std::vector<std::string> SplitAtNuls(const std::string& text) {
 
 std::vector<uint32_t> Narrow(const std::vector<uint64_t>& wide) {
   std::vector<uint32_t> out;
+  out.reserve(wide.size());
   for (uint64_t value : wide) out.push_back(static_cast<uint32_t>(value));
   return out;
 }

@@ -82,6 +82,7 @@ class Checkpoint {
     memory->set_pid(frozen.tasks[0].tid);
     auto details = TRY(ReadSmaps(frozen.pid));
     std::vector<Mapping> mappings;
+    mappings.reserve(details.size());
     for (const MappingDetails& detail : details) mappings.push_back(detail.mapping);
     if (image_.requirements.vdso.empty()) TRY(KeepVdso(*memory, mappings));
     ProcessState state = TRY(CaptureProcess(frozen, *memory, mappings, image_.losses));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/clock.h"
 #include "snapshot/proc_files.h"
@@ -249,16 +250,16 @@ void FrozenTree::LeaveStopped() {
 
 void FrozenTree::Kill() {
   // Children first: none of them shall learn that its parent has died.
-  for (auto process = processes_.rbegin(); process != processes_.rend(); ++process) {
-    if (!process->tasks.empty()) kill(process->pid, SIGKILL);
+  for (const FrozenProcess& process : std::ranges::reverse_view(processes_)) {
+    if (!process.tasks.empty()) kill(process.pid, SIGKILL);
   }
   for (FrozenProcess& process : processes_) {
     // A leader's end is told when all of its threads have been waited for.
-    for (auto task = process.tasks.rbegin(); task != process.tasks.rend(); ++task) {
-      auto status = ptracer::WaitOne(task->tid, kStopBound);
+    for (const FrozenTask& task : std::ranges::reverse_view(process.tasks)) {
+      auto status = ptracer::WaitOne(task.tid, kStopBound);
       while (status.ok() && *status && !(*status)->gone()) {
-        (void)ptracer::Resume(task->tid, ResumeKind::kContinue);
-        status = ptracer::WaitOne(task->tid, kStopBound);
+        (void)ptracer::Resume(task.tid, ResumeKind::kContinue);
+        status = ptracer::WaitOne(task.tid, kStopBound);
       }
     }
     process.tasks.clear();

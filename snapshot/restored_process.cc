@@ -181,16 +181,15 @@ Status RestoredProcess::EndAs(int wait_status) {
     rlimit none{0, 0};
     prlimit(pid_, RLIMIT_CORE, &none, nullptr);
     int signal = WTERMSIG(wait_status);
-    if (signal != SIGKILL) {
-      TRY(ptracer::SetRegisters(pid_, registers));
+    if (signal == SIGKILL) {
+      kill(pid_, SIGKILL);
+    } else {
+      // At a stop for a signal another can be given in its place.
+      TRY(Remote(tasks_[0]).Break());
       TRY(ptracer::SetSigmask(pid_, ~(uint64_t{1} << (signal - 1))));
+      TRY(ptracer::Resume(pid_, ResumeKind::kContinue, signal));
     }
-    kill(pid_, signal);
-    for (;;) {
-      TRY(ptracer::Resume(pid_, ResumeKind::kContinue, signal == SIGKILL ? 0 : signal));
-      auto stop = TRY(ptracer::PeekExit(pid_, kStartBound));
-      if (stop.gone()) break;
-    }
+    TRY(ptracer::PeekExit(pid_, kStartBound));
   } else {
     BatchCall exit = MakeCall(Sys::exit_group, static_cast<uint64_t>(WEXITSTATUS(wait_status)));
     const StubImage stub = machine::Stub();
