@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ranges>
 
 #include "base/clock.h"
 #include "snapshot/proc_files.h"
@@ -250,12 +249,14 @@ void FrozenTree::LeaveStopped() {
 
 void FrozenTree::Kill() {
   // Children first: none of them shall learn that its parent has died.
-  for (const FrozenProcess& process : std::ranges::reverse_view(processes_)) {
+  for (size_t i = processes_.size(); i-- > 0;) {
+    const FrozenProcess& process = processes_[i];
     if (!process.tasks.empty()) kill(process.pid, SIGKILL);
   }
   for (FrozenProcess& process : processes_) {
     // A leader's end is told when all of its threads have been waited for.
-    for (const FrozenTask& task : std::ranges::reverse_view(process.tasks)) {
+    for (size_t i = process.tasks.size(); i-- > 0;) {
+      const FrozenTask& task = process.tasks[i];
       auto status = ptracer::WaitOne(task.tid, kStopBound);
       while (status.ok() && *status && !(*status)->gone()) {
         (void)ptracer::Resume(task.tid, ResumeKind::kContinue);
