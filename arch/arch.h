@@ -168,7 +168,6 @@ struct StubImage {
 struct InjectImage {
   ByteSpan code;   // ends with its table, all zero
   uint64_t call;   // one call with the registers as they are
-  uint64_t clone;  // the same for one that makes a helper: a clone that shares the memory
   uint64_t table;  // to be overwritten with InjectTable
 };
 
@@ -309,6 +308,7 @@ std::vector<Patch> LoaderPatches(ByteSpan code);
 StubImage Stub();
 
 InjectImage Inject();
+// The first words of the registers, as many as the code restores; pc, mask and scratch behind them.
 std::vector<uint8_t> InjectTable(const InjectHome& home);
 // Registers at a stop in which a task was interrupted (PTRACE_INTERRUPT), made such that a task
 // that only goes on with them does what the kernel would have it do: makes an interrupted call

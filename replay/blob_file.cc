@@ -39,10 +39,6 @@ struct FreeHash {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
 };
 
-bool IsZero(const uint8_t* bytes, size_t size) {
-  return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
-}
-
 struct Contents {
   std::string hash;
   uint64_t size = 0;
@@ -163,7 +159,7 @@ Status WriteSparse(int fd, uint64_t offset, ByteSpan bytes, const std::string& n
   while (!bytes.empty()) {
     ByteSpan piece = bytes.first(std::min(bytes.size(), kHole));
     bytes = bytes.subspan(piece.size());
-    if (!IsZero(piece.data(), piece.size())) TRY(WriteAt(fd, offset, piece, name));
+    if (!IsZero(piece)) TRY(WriteAt(fd, offset, piece, name));
     offset += piece.size();
   }
   return {};

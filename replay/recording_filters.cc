@@ -6,9 +6,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include <fstream>
-
 #include "replay/recording.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -26,13 +25,8 @@ struct FilterDescription {
 
 // Whether a task may install a filter without no_new_privs (capabilities(7)).
 bool MayAdministrate(pid_t pid) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(status, line);) {
-    constexpr std::string_view kEffective = "CapEff:";
-    if (line.starts_with(kEffective))
-      return (std::stoull(line.substr(kEffective.size()), nullptr, 16) >> CAP_SYS_ADMIN & 1) != 0;
-  }
-  return false;
+  auto status = ProcStatus::Read(pid);
+  return status.ok() && (status->Number("CapEff", 16) >> CAP_SYS_ADMIN & 1) != 0;
 }
 
 }  // namespace

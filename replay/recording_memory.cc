@@ -13,6 +13,7 @@
 #include "replay/recording.h"
 #include "replay/task_files.h"
 #include "stub/layout.h"
+#include "tracee/proc_files.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -334,18 +335,8 @@ Status Recording::AddRemap(Task& task, uint64_t to) {
 Status Recording::LearnBrk(Task& task) {
   // brk(0) asks the kernel for it; a program that begins otherwise has its break where the kernel
   // put it at exec.
-  std::string path = fmt::format("/proc/{}/stat", task.pid);
-  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char text[2048];
-  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : -1;
-  if (got <= 0) return ErrnoError("can't read {}", path);
-  text[got] = 0;
-  // The name may hold anything, so count fields from its closing parenthesis: the state is field 3,
-  // start_brk 47 (man 5 proc).
-  const char* at = strrchr(text, ')');
-  for (int field = 3; at != nullptr && field <= 47; ++field) at = strchr(at + 1, ' ');
-  if (at == nullptr) return MakeError("{} doesn't tell the program break", path);
-  State(task).process->brk = strtoull(at + 1, nullptr, 10);
+  constexpr size_t kStartBrk = 47;
+  State(task).process->brk = TRY(ProcStat::Read(task.pid)).address(kStartBrk);
   return {};
 }
 

@@ -9,16 +9,13 @@
 #include <cstring>
 
 #include "base/fd.h"
+#include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
 namespace {
 
 const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-
-bool IsZero(ByteSpan bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
-}
 
 // Adds the non-zero pages among [start, end) to the image, joined into runs.
 void AddPages(const TaskMemory& memory, uint64_t start, uint64_t end, bool keep_zero,
@@ -59,29 +56,6 @@ bool SameContents(const TaskMemory& memory, const Mapping& mapping, int fd) {
   return got > 0 && memcmp(mapped.data(), stored.data(), static_cast<size_t>(got)) == 0;
 }
 
-std::vector<std::string> ReadArguments(pid_t pid) {
-  std::vector<std::string> arguments;
-  Fd file(open(fmt::format("/proc/{}/cmdline", pid).c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  char buffer[4096];
-  ssize_t got = 0;
-  while (file && text.size() < (1 << 20) && (got = read(file.get(), buffer, sizeof buffer)) > 0) {
-    text.append(buffer, static_cast<size_t>(got));
-  }
-  for (size_t at = 0; at < text.size();) {
-    size_t end = std::min(text.find('\0', at), text.size());
-    arguments.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return arguments;
-}
-
-std::string ReadExecutablePath(pid_t pid) {
-  char path[4096];
-  ssize_t size = readlink(fmt::format("/proc/{}/exe", pid).c_str(), path, sizeof path);
-  return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
-}
-
 }  // namespace
 
 Fd OpenMappedFile(pid_t pid, const TaskMemory& memory, const Mapping& mapping,
@@ -103,7 +77,7 @@ Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Regist
   Image image;
   image.registers = registers;
   TRY(ptracer::GetVector(pid, image.vector_state));
-  image.executable = ReadExecutablePath(pid);
+  image.executable = ReadProcLink(pid, "exe");
   image.arguments = ReadArguments(pid);
   rlimit limit{};
   if (prlimit(pid, RLIMIT_STACK, nullptr, &limit) == 0) image.stack_limit = limit.rlim_cur;

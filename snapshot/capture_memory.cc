@@ -90,16 +90,7 @@ MemoryKind MemoryCapture::FindObject(const TaskMemory& memory, const Mapping& ma
 uint32_t MemoryCapture::FileIndex(const Mapping& mapping, const struct stat& status) {
   auto [known, is_new] = files_.try_emplace(std::pair(mapping.device, mapping.inode),
                                             static_cast<uint32_t>(image_.mapped_files.size()));
-  if (is_new) {
-    NamedFile file;
-    file.path = mapping.name;
-    file.device = status.st_dev;
-    file.inode = status.st_ino;
-    file.mode = status.st_mode;
-    file.size = static_cast<uint64_t>(status.st_size);
-    file.changed_at = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
-    image_.mapped_files.push_back(std::move(file));
-  }
+  if (is_new) image_.mapped_files.push_back(NamedFileOf(mapping.name, status));
   return known->second;
 }
 

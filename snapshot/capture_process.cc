@@ -14,7 +14,7 @@
 
 #include "snapshot/capture_task.h"
 #include "snapshot/injection.h"
-#include "snapshot/proc_files.h"
+#include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -24,16 +24,6 @@ constexpr int kSignals = 64;
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
 constexpr int kGetMdwe = 66;
-
-std::vector<std::string> SplitAtNuls(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t at = 0; at < text.size();) {
-    size_t end = std::min(text.find('\0', at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
 
 std::vector<uint32_t> Narrow(const std::vector<uint64_t>& wide) {
   std::vector<uint32_t> out;
@@ -87,18 +77,10 @@ Result<std::vector<ResourceLimit>> ReadLimits(pid_t pid) {
 }
 
 NamedFile ReadExecutable(pid_t pid) {
-  NamedFile file;
-  file.path = ReadProcLink(pid, "exe");
+  std::string path = ReadProcLink(pid, "exe");
   struct stat status {};
-  if (stat(fmt::format("/proc/{}/exe", pid).c_str(), &status) == 0) {
-    file.device = status.st_dev;
-    file.inode = status.st_ino;
-    file.mode = status.st_mode;
-    file.size = static_cast<uint64_t>(status.st_size);
-    file.changed_at = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
-    file.deleted = status.st_nlink == 0;
-  }
-  return file;
+  if (stat(fmt::format("/proc/{}/exe", pid).c_str(), &status) != 0) return {.path = path};
+  return NamedFileOf(std::move(path), status);
 }
 
 Result<std::vector<SignalAction>> AskActions(Injection& injection, const TaskMemory& memory,
@@ -121,8 +103,7 @@ Result<std::vector<SignalAction>> AskActions(Injection& injection, const TaskMem
     action.action.resize(size);
     if (!memory.Read(injection.scratch(), action.action.data(), size))
       return MakeError("its memory can't be read");
-    bool plain = std::ranges::all_of(action.action, [](uint8_t byte) { return byte == 0; });
-    if (!plain) actions.push_back(std::move(action));
+    if (!IsZero(action.action)) actions.push_back(std::move(action));
   }
   return actions;
 }
@@ -185,7 +166,7 @@ Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
   out.layout.env_end = stat.address(51);
   std::string auxv = TRY(ReadProcFile(pid, "auxv"));
   out.layout.auxv.assign(auxv.begin(), auxv.end());
-  out.arguments = SplitAtNuls(TRY(ReadProcFile(pid, "cmdline")));
+  out.arguments = ReadArguments(pid);
   out.executable = ReadExecutable(pid);
   out.root = ReadProcLink(pid, "root");
   out.directory = ReadProcLink(pid, "cwd");
@@ -207,8 +188,7 @@ Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
 constexpr std::string_view kNamespaces[] = {"cgroup", "ipc",  "mnt",  "net",
                                             "pid",    "time", "user", "uts"};
 
-}  // namespace
-
+// What would be lost of namespaces, of confinement and of timers.
 void FindConfinement(pid_t pid, Losses& losses) {
   auto lose = [&](std::string kind, std::string what) {
     losses.push_back({.pid = pid, .kind = std::move(kind), .what = std::move(what)});
@@ -236,6 +216,8 @@ void FindConfinement(pid_t pid, Losses& losses) {
     lose("timer", "it has timers made by timer_create, which aren't kept");
 }
 
+}  // namespace
+
 Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemory& memory,
                                     std::span<const Mapping> mappings, Losses& losses) {
   pid_t first = process.tasks[0].tid;
@@ -252,7 +234,7 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemo
 
   InjectionSite site = TRY(InjectionSite::Find(memory, mappings, process.pid));
   for (const FrozenTask& task : process.tasks) {
-    TaskState state = TRY(CaptureTask(process.pid, task, losses));
+    TaskState state = TRY(CaptureTask(process.pid, task));
     auto injection = TRY(Injection::Begin(task, memory, site));
     if (task.tid == first) TRY(AskProcess(*injection, memory, status, out));
     TRY(AskTask(*injection, memory, state));

@@ -21,10 +21,6 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemo
 // Of one that has ended and not been reaped.
 Result<ProcessState> CaptureZombie(pid_t pid);
 
-// What can be told about without a stop or a call, and would be lost: threads of confinement, of
-// namespaces, of privilege. For --check.
-void FindConfinement(pid_t pid, Losses& losses);
-
 }  // namespace retake
 
 #endif  // RETAKE_SNAPSHOT_CAPTURE_PROCESS_H_

@@ -1,19 +1,18 @@
 #include "snapshot/capture_task.h"
 
 #include <linux/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "snapshot/proc_files.h"
+#include "base/syscall.h"
 #include "snapshot/scheduling.h"
+#include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
-PendingSignal KeptSignal(const siginfo_t& info) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&info);
-  return {{bytes, bytes + sizeof info}};
-}
+namespace {
 
+// Calls that have a time limit which the kernel keeps, when it interrupts them, where no other task
+// can see it.
 bool LimitRestarts(const Registers& stopped) {
   if (!machine::IsRestart(machine::ResultOf(stopped))) return false;
   int64_t number = machine::InterruptedCall(stopped);
@@ -32,7 +31,14 @@ bool LimitRestarts(const Registers& stopped) {
   return !(again == anew);
 }
 
-Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, Losses&) {
+}  // namespace
+
+PendingSignal KeptSignal(const siginfo_t& info) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&info);
+  return {{bytes, bytes + sizeof info}};
+}
+
+Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task) {
   TaskState out;
   out.tid = task.tid;
   ProcStat stat = TRY(ProcStat::ReadTask(pid, task.tid));
@@ -48,7 +54,7 @@ Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, Losses&) {
   out.rseq = {rseq.address, rseq.size, rseq.signature, rseq.flags};
   uint64_t list = 0;
   uint64_t size = 0;
-  if (syscall(SYS_get_robust_list, task.tid, &list, &size) == 0) {
+  if (GetRobustList(task.tid, &list, &size) == 0) {
     out.robust_list = list;
     out.robust_list_size = size;
   }

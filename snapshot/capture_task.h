@@ -12,15 +12,11 @@
 namespace retake {
 
 // What can be told from outside.
-Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, Losses& losses);
+Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task);
 // What only the task itself can tell.
 Status AskTask(Injection& injection, const TaskMemory& memory, TaskState& out);
 
 PendingSignal KeptSignal(const siginfo_t& info);
-
-// Calls that have a time limit which the kernel keeps, when it interrupts them, where no other task
-// can see it.
-bool LimitRestarts(const Registers& stopped);
 
 }  // namespace retake
 

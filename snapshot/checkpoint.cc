@@ -93,13 +93,12 @@ class Checkpoint {
   }
 
   Status KeepVdso(const TaskMemory& memory, const std::vector<Mapping>& mappings) {
-    for (const Mapping& mapping : mappings) {
-      if (!mapping.is_vdso()) continue;
-      std::vector<uint8_t>& vdso = image_.requirements.vdso;
-      vdso.resize(mapping.size());
-      if (!memory.Read(mapping.start, vdso.data(), vdso.size()))
-        return Error(0, "its vDSO can't be read", memory.pid());
-    }
+    const Mapping* mapping = FindVdso(mappings);
+    if (mapping == nullptr) return {};
+    std::vector<uint8_t>& vdso = image_.requirements.vdso;
+    vdso.resize(mapping->size());
+    if (!memory.Read(mapping->start, vdso.data(), vdso.size()))
+      return Error(0, "its vDSO can't be read", memory.pid());
     return {};
   }
 

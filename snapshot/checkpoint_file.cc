@@ -24,10 +24,6 @@ std::string DirectoryOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool IsZeroPage(ByteSpan page) {
-  return page[0] == 0 && memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
-}
-
 void AddRange(PageRange range, std::vector<PageRange>& ranges) {
   if (!ranges.empty()) {
     PageRange& last = ranges.back();
@@ -82,7 +78,7 @@ Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zero
                                   std::vector<PageRange>& ranges) {
   for (; !pages.empty(); pages = pages.subspan(kPageSize), start += kPageSize) {
     ByteSpan page = pages.first(kPageSize);
-    if (IsZeroPage(page)) {
+    if (IsZero(page)) {
       if (!skip_zeros) AddRange({start, kPageSize, kZeroBlock, 0}, ranges);
       continue;
     }
@@ -183,24 +179,16 @@ Status CheckpointReader::Load(const std::string& path) {
   return {};
 }
 
-uint64_t CheckpointReader::file_size() const {
-  auto size = archive_->source().Size();
-  return size.ok() ? *size : 0;
-}
-
-Result<ByteSpan> CheckpointReader::Block(uint32_t block) {
-  if (block != loaded_block_) {
+Result<ByteSpan> CheckpointReader::Bytes(const PageRange& range) {
+  if (range.block != loaded_block_) {
     loaded_.clear();
     loaded_block_ = kZeroBlock;
-    TRY(archive_->Read(blocks_.at(block), loaded_, kPageBlockBytes));
-    loaded_block_ = block;
+    TRY(archive_->Read(blocks_.at(range.block), loaded_, kPageBlockBytes));
+    loaded_block_ = range.block;
   }
-  return ByteSpan(loaded_);
-}
-
-Status CheckpointReader::Verify() {
-  for (uint32_t block = 0; block < blocks_.size(); ++block) TRY(Block(block));
-  return {};
+  if (range.offset + range.size > loaded_.size())
+    return MakeError("the checkpoint is damaged: a block of pages is short");
+  return ByteSpan(loaded_).subspan(range.offset, range.size);
 }
 
 }  // namespace retake

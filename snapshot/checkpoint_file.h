@@ -81,12 +81,8 @@ class CheckpointReader {
 
   const CheckpointImage& image() const { return image_; }
   const ArchDescription& arch() const { return *arch_; }
-  uint64_t file_size() const;
-  size_t blocks() const { return blocks_.size(); }
-  // The bytes of a block. The view is valid until the next call.
-  Result<ByteSpan> Block(uint32_t block);
-  // Reads every byte and checks it.
-  Status Verify();
+  // The pages of a range that isn't of zeros. The view is valid until the next call.
+  Result<ByteSpan> Bytes(const PageRange& range);
 
  private:
   CheckpointReader() = default;

@@ -4,7 +4,6 @@
 #include <linux/kcmp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <memory>
 
 #include "base/features.h"
+#include "base/syscall.h"
 #include "snapshot/fd_kind.h"
 #include "tracee/remote_calls.h"
 
@@ -24,13 +24,9 @@ constexpr const FdKind* kKinds[] = {
 };
 
 // Another descriptor of the same description.
-Fd CopyOf(int pidfd, pid_t pid, int number) {
-  if (MayUse(Feature::kPidfdGetfd)) {
-    Fd copy(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, number, 0)));
-    if (copy) return copy;
-  }
-  (void)pid;
-  return Fd();
+Fd CopyOf(int pidfd, int number) {
+  if (!MayUse(Feature::kPidfdGetfd)) return Fd();
+  return Fd(PidfdGetfd(pidfd, number));
 }
 
 class Capture {
@@ -41,7 +37,7 @@ class Capture {
 
   Result<DescriptorTable> Table(pid_t pid) {
     DescriptorTable table;
-    Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    Fd pidfd(PidfdOpen(pid));
     for (int number : DescriptorsOf(pid)) {
       if (options_.skipped.contains(number)) continue;
       FdSubject subject{.pid = pid, .number = number};
@@ -54,7 +50,7 @@ class Capture {
       descriptor.close_on_exec = (flags & O_CLOEXEC) != 0;
       auto known = FindKnown(subject);
       if (!known) {
-        Fd copy = CopyOf(pidfd.get(), pid, number);
+        Fd copy = CopyOf(pidfd.get(), number);
         if (copy) subject.copy = &copy;
         known = TRY(Keep(subject, flags));
       }
@@ -85,9 +81,9 @@ class Capture {
   // The file of a descriptor seen before that shares its description.
   std::optional<std::optional<uint32_t>> FindKnown(const FdSubject& subject) {
     for (const Holder& holder : holders_[KeyOf(subject)]) {
-      long order =
-          syscall(SYS_kcmp, subject.pid, holder.pid, KCMP_FILE, subject.number, holder.number);
-      if (order == 0) return holder.file;
+      if (Kcmp(subject.pid, holder.pid, KCMP_FILE, static_cast<uint64_t>(subject.number),
+               static_cast<uint64_t>(holder.number)) == 0)
+        return holder.file;
     }
     return std::nullopt;
   }
@@ -145,11 +141,6 @@ const FdKind* KindOf(FileKind kind) {
 
 }  // namespace
 
-std::string_view NameOf(FileKind kind) {
-  const FdKind* known = KindOf(kind);
-  return known == nullptr ? "unknown" : known->name;
-}
-
 std::string_view FdSubject::Info(std::string_view name) const {
   std::string_view text = info;
   while (!text.empty()) {
@@ -205,7 +196,7 @@ Result<std::vector<DescriptorTable>> CaptureDescriptors(std::span<const pid_t> p
   for (size_t i = 0; i < pids.size(); ++i) {
     tables.push_back(TRY(capture.Table(pids[i])));
     for (size_t other = 0; other < i; ++other) {
-      if (syscall(SYS_kcmp, pids[i], pids[other], KCMP_FILES, 0, 0) != 0) continue;
+      if (Kcmp(pids[i], pids[other], KCMP_FILES, 0, 0) != 0) continue;
       losses.push_back({.pid = pids[i],
                         .kind = "descriptors",
                         .what = fmt::format("its table of descriptors is shared with pid {}: each "
@@ -225,12 +216,16 @@ Result<Fd> OpenReplacement(const OpenFile& file, const std::string& path, int lo
   Fd opened(open(path.c_str(),
                  access | O_CLOEXEC | ((access & O_ACCMODE) != O_RDONLY ? O_CREAT : 0), 0666));
   if (!opened) return ErrnoError("can't open {}, given by --replace-fd", path);
-  Fd high(fcntl(opened.get(), F_DUPFD_CLOEXEC, lowest));
-  if (!high) return ErrnoError("can't hold a file open at {} or above", lowest);
-  return high;
+  return HoldHigh(opened, lowest);
 }
 
 }  // namespace
+
+Result<Fd> HoldHigh(const Fd& file, int lowest) {
+  Fd high(fcntl(file.get(), F_DUPFD_CLOEXEC, lowest));
+  if (!high) return ErrnoError("can't hold a file open at {} or above", lowest);
+  return high;
+}
 
 Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
                                   const DescriptorRestoreOptions& options) {
@@ -247,9 +242,7 @@ Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
     Fd opened = TRY(kind->open(file, restore));
     if (file.lock != 0 && flock(opened.get(), static_cast<int>(file.lock) | LOCK_NB) != 0)
       return ErrnoError("can't lock {} as it was", file.named ? file.named->path : "a file");
-    Fd high(fcntl(opened.get(), F_DUPFD_CLOEXEC, options.lowest));
-    if (!high) return ErrnoError("can't hold a file open at {} or above", options.lowest);
-    restore.opened.push_back(std::move(high));
+    restore.opened.push_back(TRY(HoldHigh(opened, options.lowest)));
   }
   return std::move(restore.opened);
 }

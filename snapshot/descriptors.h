@@ -45,6 +45,9 @@ struct DescriptorRestoreOptions {
   std::span<const int> objects;              // the shared objects, open
 };
 
+// The same description under a number from `lowest` on.
+Result<Fd> HoldHigh(const Fd& file, int lowest);
+
 // The opened descriptions, in the order of `files`.
 Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
                                   const DescriptorRestoreOptions& options);

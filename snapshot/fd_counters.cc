@@ -4,10 +4,12 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <cstring>
+
+#include "base/clock.h"
 #include "snapshot/fd_kind.h"
 
 namespace retake {
@@ -56,14 +58,11 @@ Result<bool> CaptureTimerFd(const FdSubject& subject, FdCapture& capture, OpenFi
   }
   FdSubject now = subject;
   now.info = TRY(ReadProcFile(subject.pid, fmt::format("fdinfo/{}", subject.number)));
-  auto nanoseconds = [](const timespec& time) {
-    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
-  };
   out.timer = TimerFdState{.clock = static_cast<int32_t>(now.InfoNumber("clockid", 10)),
                            .settings = static_cast<int32_t>(now.InfoNumber("settime flags", 8)),
                            .ticks = now.InfoNumber("ticks", 10),
-                           .remaining = nanoseconds(value.it_value),
-                           .interval = nanoseconds(value.it_interval)};
+                           .remaining = Nanoseconds(value.it_value),
+                           .interval = Nanoseconds(value.it_interval)};
   return true;
 }
 
@@ -91,9 +90,10 @@ Result<bool> CaptureSignalFd(const FdSubject& subject, FdCapture&, OpenFile& out
 }
 
 Result<Fd> OpenSignalFd(const OpenFile& file, FdRestore&) {
-  uint64_t mask = file.signals->mask;
-  Fd fd(
-      static_cast<int>(syscall(SYS_signalfd4, -1, &mask, sizeof mask, SFD_CLOEXEC | SFD_NONBLOCK)));
+  sigset_t mask;
+  sigemptyset(&mask);
+  memcpy(&mask, &file.signals->mask, sizeof file.signals->mask);
+  Fd fd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return ErrnoError("can't make a signalfd");
   TRY(SetStatusFlags(fd.get(), file));
   return fd;

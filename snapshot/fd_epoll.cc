@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
+#include "base/syscall.h"
 #include "snapshot/fd_kind.h"
 
 namespace retake {
@@ -26,7 +26,8 @@ struct EpollSlot {
 // number: it may have been closed, and the number given to another, while a duplicate lives on.
 bool StillWatches(const FdSubject& subject, uint32_t target) {
   EpollSlot slot{static_cast<uint32_t>(subject.number), target, 0};
-  return syscall(SYS_kcmp, subject.pid, subject.pid, KCMP_EPOLL_TFD, target, &slot) == 0;
+  return Kcmp(subject.pid, subject.pid, KCMP_EPOLL_TFD, target,
+              reinterpret_cast<uint64_t>(&slot)) == 0;
 }
 
 // "tfd:        5 events:       19 data:     deadbeef  pos:0 ino:1a sdev:8"

@@ -15,11 +15,8 @@ namespace retake {
 namespace {
 
 bool IsInternetSocket(const FdSubject& subject) {
-  if (!S_ISSOCK(subject.status.st_mode) || subject.copy == nullptr) return false;
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  return getsockopt(subject.copy->get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-         (domain == AF_INET || domain == AF_INET6);
+  int domain = SocketDomain(subject);
+  return domain == AF_INET || domain == AF_INET6;
 }
 
 // "127.0.0.1:80", "[::1]:80".

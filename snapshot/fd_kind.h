@@ -9,7 +9,7 @@
 #include <string>
 
 #include "snapshot/descriptors.h"
-#include "snapshot/proc_files.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 

@@ -15,17 +15,6 @@ bool IsDeleted(const FdSubject& subject) {
   return subject.status.st_nlink == 0 || subject.link.ends_with(" (deleted)");
 }
 
-NamedFile NamedOf(const FdSubject& subject) {
-  NamedFile file;
-  file.path = subject.link;
-  file.device = subject.status.st_dev;
-  file.inode = subject.status.st_ino;
-  file.mode = subject.status.st_mode;
-  file.size = static_cast<uint64_t>(subject.status.st_size);
-  file.changed_at = subject.status.st_mtim.tv_sec * 1'000'000'000 + subject.status.st_mtim.tv_nsec;
-  return file;
-}
-
 Result<bool> CaptureNamed(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   if ((out.flags & O_PATH) == 0 && subject.link.starts_with("/proc/")) {
     capture.Lose(subject, fmt::format("what files of /proc say is another thing after a restore "
@@ -33,7 +22,7 @@ Result<bool> CaptureNamed(const FdSubject& subject, FdCapture& capture, OpenFile
                                       subject.number));
     return false;
   }
-  out.named = NamedOf(subject);
+  out.named = NamedFileOf(subject.link, subject.status);
   return true;
 }
 
@@ -57,8 +46,7 @@ Result<Fd> OpenRegular(const OpenFile& file, FdRestore& restore) {
   struct stat now {};
   if (fstat(fd.get(), &now) != 0) return ErrnoError("can't look at {}", was.path);
   auto size = static_cast<uint64_t>(now.st_size);
-  int64_t changed_at = now.st_mtim.tv_sec * 1'000'000'000 + now.st_mtim.tv_nsec;
-  bool same = S_ISREG(now.st_mode) && size == was.size && changed_at == was.changed_at;
+  bool same = S_ISREG(now.st_mode) && IsUnchanged(was, now);
   if (!same && restore.options.rewind_files) {
     if (size < was.size) {
       return MakeError("{} is shorter than it was ({} bytes, now {}), and can't be rewound to that",

@@ -76,13 +76,7 @@ std::optional<Diagnosis> Diagnose(uint64_t inode) {
   return out;
 }
 
-bool IsUnixSocket(const FdSubject& subject) {
-  if (!S_ISSOCK(subject.status.st_mode) || subject.copy == nullptr) return false;
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  return getsockopt(subject.copy->get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-         domain == AF_UNIX;
-}
+bool IsUnixSocket(const FdSubject& subject) { return SocketDomain(subject) == AF_UNIX; }
 
 Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   int fd = subject.copy->get();

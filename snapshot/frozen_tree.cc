@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "snapshot/proc_files.h"
+#include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -34,9 +34,8 @@ Error CantSeize(const Error& error, pid_t pid, pid_t tid) {
   if (auto kernel_thread = status->Line("Kthread"); kernel_thread == "1")
     return Error(0, "it is a thread of the kernel's", tid);
   if (error.code() != EPERM) return error;
-  std::string scope = "?";
-  if (auto yama = ReadProcFile(getpid(), "../sys/kernel/yama/ptrace_scope"); yama.ok()) {
-    scope = yama->substr(0, yama->find('\n'));
+  if (auto yama = ReadWhole("/proc/sys/kernel/yama/ptrace_scope"); yama.ok()) {
+    std::string scope = yama->substr(0, yama->find('\n'));
     if (scope != "0") {
       return Error(
           EPERM,

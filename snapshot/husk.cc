@@ -93,7 +93,7 @@ std::vector<sock_filter> HuskFilter() {
   return program;
 }
 
-void RunHuskChild(int program, int go, const Husk::Options& options) {
+[[noreturn]] void RunHuskChild(int program, int go, const Husk::Options& options) {
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(125);
   for (int fd : options.object_fds) fcntl(fd, F_SETFD, 0);
@@ -113,11 +113,7 @@ void RunHuskChild(int program, int go, const Husk::Options& options) {
   if (auto trap = machine::TimestampTrap()) {
     if (trap->sys == Sys::prctl) prctl(static_cast<int>(trap->args[0]), trap->args[1], 0, 0, 0);
   }
-  char name[] = "retake-husk";
-  char* arguments[] = {name, nullptr};
-  char* environment[] = {nullptr};
-  fexecve(program, arguments, environment);
-  _exit(125);
+  ExecHusk(program);
 }
 
 uint64_t ProtOf(uint32_t prot) { return prot & (PROT_READ | PROT_WRITE | PROT_EXEC); }
@@ -166,6 +162,32 @@ Result<Fd> HuskProgram() {
   return reopened;
 }
 
+void ExecHusk(int program) {
+  char name[] = "retake-husk";
+  char* arguments[] = {name, nullptr};
+  char* environment[] = {nullptr};
+  fexecve(program, arguments, environment);
+  _exit(125);
+}
+
+Result<TaskMemory> AwaitHusk(pid_t pid, int go, uint64_t trace_options) {
+  auto await = [&]() -> Result<TaskMemory> {
+    TRY(ptracer::Seize(pid, trace_options));
+    if (write(go, "g", 1) != 1) return ErrnoError("can't start the husk");
+    auto stop = TRY(ptracer::WaitOne(pid, kSpawnBound));
+    if (!stop || stop->kind() != StopKind::kExec)
+      return Error(0, "the husk program didn't start", pid);
+    TRY(ptracer::Resume(pid, ResumeKind::kToSyscall));
+    stop = TRY(ptracer::WaitOne(pid, kSpawnBound));
+    if (!stop || stop->kind() != StopKind::kSyscall)
+      return Error(0, "the husk program met an unexpected stop", pid);
+    return TaskMemory::Open(pid);
+  };
+  auto memory = await();
+  if (!memory.ok()) ptracer::KillAndReap(pid);
+  return memory;
+}
+
 Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
   Fd program = TRY(HuskProgram());
   int pipe_ends[2];
@@ -176,31 +198,9 @@ Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
   if (pid < 0) return ErrnoError("can't fork");
   if (pid == 0) RunHuskChild(program.get(), go_read.get(), options);
 
-  auto give_up = [&](Error error) {
-    kill(pid, SIGKILL);
-    (void)ptracer::WaitOne(pid, kSpawnBound);
-    return error;
-  };
-  if (Status seized = ptracer::Seize(pid, kTraceOptions); !seized.ok())
-    return give_up(seized.TakeError());
-  if (write(go_write.get(), "g", 1) != 1) return give_up(ErrnoError("can't start the husk"));
-  auto stop = ptracer::WaitOne(pid, kSpawnBound);
-  if (!stop.ok()) return give_up(stop.TakeError());
-  if (!*stop || (*stop)->kind() != StopKind::kExec) {
-    return give_up(Error(0, "the husk program didn't start", pid));
-  }
-  if (Status resumed = ptracer::Resume(pid, ResumeKind::kToSyscall); !resumed.ok()) {
-    return give_up(resumed.TakeError());
-  }
-  stop = ptracer::WaitOne(pid, kSpawnBound);
-  if (!stop.ok()) return give_up(stop.TakeError());
-  if (!*stop || (*stop)->kind() != StopKind::kSyscall) {
-    return give_up(Error(0, "the husk program met an unexpected stop", pid));
-  }
-  Result<TaskMemory> memory = TaskMemory::Open(pid);
-  if (!memory.ok()) return give_up(memory.TakeError());
+  TaskMemory memory = TRY(AwaitHusk(pid, go_write.get(), kTraceOptions));
   // From here on the destructor ends it.
-  std::unique_ptr<Husk> husk(new Husk(pid, memory.TakeValue()));
+  std::unique_ptr<Husk> husk(new Husk(pid, std::move(memory)));
 
   Registers registers;
   TRY(ptracer::GetRegisters(pid, registers));
@@ -245,14 +245,7 @@ Status Husk::Uncover(Registers& registers) {
   return ptracer::SetRegisters(pid_, registers);
 }
 
-Husk::~Husk() {
-  kill(pid_, SIGKILL);
-  for (int round = 0; round < 100; ++round) {
-    auto status = ptracer::WaitOne(pid_, 1'000);
-    if (!status.ok() || (*status && (*status)->gone())) break;
-    (void)ptracer::Resume(pid_, ResumeKind::kContinue);
-  }
-}
+Husk::~Husk() { ptracer::KillAndReap(pid_); }
 
 Result<std::unique_ptr<Husk>> Husk::Fork(const Registers& registers) {
   RemoteCalls calls(pid_, memory_, registers);

@@ -24,6 +24,11 @@ namespace retake {
 // The husk program as a file to execute: a memfd, or, where those are refused, an unlinked
 // temporary file.
 Result<Fd> HuskProgram();
+// In a new process: becomes the husk. Only calls that are safe behind a clone.
+[[noreturn]] void ExecHusk(int program);
+// Seizes that process, writes the byte to `go` that it waits for, and brings it to the end of its
+// exec call, the husk's first stop. Its memory; if that fails, it is gone.
+Result<TaskMemory> AwaitHusk(pid_t pid, int go, uint64_t trace_options);
 
 class Husk {
  public:

@@ -11,8 +11,8 @@ namespace retake {
 
 Result<InjectionSite> InjectionSite::Find(const TaskMemory& memory,
                                           std::span<const Mapping> mappings, pid_t pid) {
-  auto vdso = std::ranges::find_if(mappings, [](const Mapping& m) { return m.is_vdso(); });
-  if (vdso == mappings.end()) return Error(0, "it has no vDSO, which calls are made from", pid);
+  const Mapping* vdso = FindVdso(mappings);
+  if (vdso == nullptr) return Error(0, "it has no vDSO, which calls are made from", pid);
   std::vector<uint8_t> bytes(std::min<uint64_t>(vdso->size(), 1 << 20));
   if (!memory.Read(vdso->start, bytes.data(), bytes.size()))
     return Error(0, "its vDSO can't be read", pid);
@@ -51,13 +51,9 @@ Status Injection::Enter() {
   TRY(WriteTable());
   // From here on the task must not run its own code with the mask of the injected: registers first,
   // whose way home sets the mask.
-  Registers registers = task_.registers;
-  machine::ForgetSyscall(registers);
   BatchCall map = MakeCall(Sys::mmap, 0, kScratchSize, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, ~uint64_t{0}, 0);
-  machine::SetCall(registers, map.number, map.args);
-  SetPc(registers, site_.address + machine::Inject().call);
-  TRY(ptracer::SetRegisters(task_.tid, registers));
+  TRY(Aim(map));
   entered_ = true;
   TRY(ptracer::SetSigmask(task_.tid, ~uint64_t{0}));
   uint64_t address = TRY(Call(map));
@@ -95,14 +91,19 @@ Status Injection::ToSyscallStop() {
   }
 }
 
-Result<uint64_t> Injection::Call(const BatchCall& call) {
+Status Injection::Aim(const BatchCall& call) {
   Registers registers = task_.registers;
   machine::ForgetSyscall(registers);
   machine::SetCall(registers, call.number, call.args);
   SetPc(registers, site_.address + machine::Inject().call);
-  TRY(ptracer::SetRegisters(task_.tid, registers));
+  return ptracer::SetRegisters(task_.tid, registers);
+}
+
+Result<uint64_t> Injection::Call(const BatchCall& call) {
+  TRY(Aim(call));
   TRY(ToSyscallStop());
   TRY(ToSyscallStop());
+  Registers registers;
   TRY(ptracer::GetRegisters(task_.tid, registers));
   return static_cast<uint64_t>(machine::ResultOf(registers));
 }

@@ -50,6 +50,8 @@ class Injection {
   Injection(const FrozenTask& task, const TaskMemory& memory, const InjectionSite& site)
       : task_(task), memory_(memory), site_(site) {}
   Status Enter();
+  // The next thing that the task does is the call, and then it goes home.
+  Status Aim(const BatchCall& call);
   Status WriteTable();
   // Resumes to the next stop at the begin or the end of a call.
   Status ToSyscallStop();

@@ -6,6 +6,8 @@
 #ifndef RETAKE_SNAPSHOT_OPEN_FILE_H_
 #define RETAKE_SNAPSHOT_OPEN_FILE_H_
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,11 +31,7 @@ enum class FileKind : uint8_t {
   kUnixSocket,
   kInternetSocket,
   kInotify,
-  kTerminal,
 };
-
-// "regular file", "pipe".
-std::string_view NameOf(FileKind kind);
 
 // A file with a name.
 struct NamedFile {
@@ -55,6 +53,11 @@ void Visit(V& visit, NamedFile& file) {
   visit("changed_at", file.changed_at);
   visit("deleted", file.deleted);
 }
+
+// As fstat(2) showed the file at `path`; `deleted` if it has no name any more.
+NamedFile NamedFileOf(std::string path, const struct stat& status);
+// Whether the file has the size and the time of its last change still.
+bool IsUnchanged(const NamedFile& file, const struct stat& status);
 
 // A message, or a stretch of a stream, that waits to be read.
 struct QueuedBytes {

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "snapshot/descriptors.h"
-#include "snapshot/proc_files.h"
 #include "snapshot/restored_process.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -126,11 +126,9 @@ class Restorer {
     return replaced;
   }
 
-  Status Keep(Fd file, std::vector<int>& numbers) {
-    int high = fcntl(file.get(), F_DUPFD_CLOEXEC, material_.lowest);
-    if (high < 0) return ErrnoError("can't hold a file open at {} or above", material_.lowest);
-    held_.emplace_back(high);
-    numbers.push_back(high);
+  Status Keep(const Fd& file, std::vector<int>& numbers) {
+    held_.push_back(TRY(HoldHigh(file, material_.lowest)));
+    numbers.push_back(held_.back().get());
     return {};
   }
 
@@ -147,13 +145,11 @@ class Restorer {
     if (!opened) return ErrnoError("can't open {}, which is mapped", file.path);
     struct stat status {};
     if (fstat(opened.get(), &status) != 0) return ErrnoError("can't look at {}", file.path);
-    bool same = static_cast<uint64_t>(status.st_size) == file.size &&
-                status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec == file.changed_at;
-    if (!same && !writes && image_.files != FilePolicy::kKeep) {
+    if (!IsUnchanged(file, status) && !writes && image_.files != FilePolicy::kKeep) {
       return MakeError("{}, which is mapped, has changed since the checkpoint was taken",
                        file.path);
     }
-    return Keep(std::move(opened), material_.mapped_files);
+    return Keep(opened, material_.mapped_files);
   }
 
   // What had no name has none again.
@@ -181,15 +177,12 @@ class Restorer {
       return ErrnoError("can't make {} of {} bytes", object.name, object.size);
     for (const PageRange& range : object.pages) {
       if (range.block == kZeroBlock) continue;
-      ByteSpan bytes = TRY(checkpoint_.Block(range.block));
-      if (range.offset + range.size > bytes.size())
-        return MakeError("the checkpoint is damaged: a block of pages is short");
-      bytes = bytes.subspan(range.offset, range.size);
+      ByteSpan bytes = TRY(checkpoint_.Bytes(range));
       // The last page may be longer than the file.
       uint64_t size = std::min(range.size, object.size - std::min(object.size, range.start));
       TRY(WriteAt(memory.get(), range.start, bytes.first(size), object.name));
     }
-    return Keep(std::move(memory), material_.shared_objects);
+    return Keep(memory, material_.shared_objects);
   }
 
   pid_t PidFor(size_t index) const { return options_.same_pids ? image_.processes[index].pid : 0; }
@@ -289,7 +282,7 @@ class Restorer {
     const ProcessState& state = image_.processes[index];
     TRY(process.BuildMemory(image_, state, checkpoint_));
     TRY(process.BuildDescriptors(image_, state));
-    TRY(process.BuildState(image_, state));
+    TRY(process.BuildState(state));
     TRY(SetFromOutside(process.pid(), state));
     return process.BuildTasks(state);
   }
@@ -297,14 +290,8 @@ class Restorer {
   Status SetFromOutside(pid_t pid, const ProcessState& state) {
     if (state.core_filter != 0)
       TRY(WriteProcFile(pid, "coredump_filter", fmt::format("{:#x}", state.core_filter)));
-    int32_t present = 0;
-    {
-      Fd file(open(fmt::format("/proc/{}/oom_score_adj", pid).c_str(), O_RDONLY | O_CLOEXEC));
-      char text[16] = "";
-      if (file && read(file.get(), text, sizeof text - 1) > 0)
-        present = static_cast<int32_t>(strtol(text, nullptr, 10));
-    }
-    if (present != state.oom_score_adjustment)
+    auto present = ReadProcFile(pid, "oom_score_adj");
+    if ((present.ok() ? strtol(present->c_str(), nullptr, 10) : 0) != state.oom_score_adjustment)
       TRY(WriteProcFile(pid, "oom_score_adj", fmt::format("{}", state.oom_score_adjustment)));
     return {};
   }

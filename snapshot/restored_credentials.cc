@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "snapshot/proc_files.h"
 #include "snapshot/restored_process.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {

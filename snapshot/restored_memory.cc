@@ -175,10 +175,7 @@ Status RestoredProcess::FillPages(const ProcessState& state, CheckpointReader& p
       zeros.assign(range.size, 0);
       bytes = zeros;
     } else {
-      bytes = TRY(pages.Block(range.block));
-      if (range.offset + range.size > bytes.size())
-        return Error(0, "the checkpoint is damaged: a block of pages is short", pid_);
-      bytes = bytes.subspan(range.offset, range.size);
+      bytes = TRY(pages.Bytes(range));
     }
     TRY(memory_.Write(range.start, bytes));
   }

@@ -8,13 +8,13 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "base/syscall.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/husk.h"
 #include "snapshot/scheduling.h"
@@ -23,7 +23,7 @@
 namespace retake {
 namespace {
 
-constexpr int kStartBound = 10'000;  // ms
+constexpr int kEndBound = 10'000;  // ms
 
 constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
                                    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
@@ -39,11 +39,7 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
     }
   }
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
-  char name[] = "retake-restore";
-  char* arguments[] = {name, nullptr};
-  char* environment[] = {nullptr};
-  fexecve(program, arguments, environment);
-  _exit(125);
+  ExecHusk(program);
 }
 
 // A fork that gives the child its pid.
@@ -54,8 +50,8 @@ Result<pid_t> ForkAs(pid_t pid) {
     args.set_tid = reinterpret_cast<uint64_t>(&pid);
     args.set_tid_size = 1;
   }
-  long child = syscall(SYS_clone3, &args, sizeof args);
-  if (child >= 0) return static_cast<pid_t>(child);
+  pid_t child = Clone3(&args, sizeof args);
+  if (child >= 0) return child;
   int code = errno;
   if (code == EEXIST)
     return Error(code, "its pid is taken by another process: end that first, or give `--pid new`",
@@ -64,6 +60,14 @@ Result<pid_t> ForkAs(pid_t pid) {
     return Error(code, "may not choose the pid of a process: that needs CAP_CHECKPOINT_RESTORE",
                  pid);
   return Error(code, "can't start a process", pid);
+}
+
+// siginfo_t begins with the signal's number.
+Result<int32_t> SignalOf(const PendingSignal& pending, pid_t pid) {
+  int32_t signal = 0;
+  if (pending.info.size() < sizeof signal) return Error(0, "a pending signal is damaged", pid);
+  memcpy(&signal, pending.info.data(), sizeof signal);
+  return signal;
 }
 
 }  // namespace
@@ -78,30 +82,11 @@ Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMat
   pid_t child = TRY(ForkAs(pid));
   if (child == 0) BecomeHusk(program.get(), go_read.get(), material);
 
-  auto start = [&]() -> Result<std::unique_ptr<RestoredProcess>> {
-    TRY(ptracer::Seize(child, kTraceOptions));
-    if (write(go_write.get(), "g", 1) != 1) return ErrnoError("can't start the husk");
-    auto stop = TRY(ptracer::WaitOne(child, kStartBound));
-    if (!stop || stop->kind() != StopKind::kExec)
-      return Error(0, "the husk program didn't start", child);
-    TRY(ptracer::Resume(child, ResumeKind::kToSyscall));
-    stop = TRY(ptracer::WaitOne(child, kStartBound));
-    if (!stop || stop->kind() != StopKind::kSyscall)
-      return Error(0, "the husk program met an unexpected stop", child);
-    TaskMemory memory = TRY(TaskMemory::Open(child));
-    return std::unique_ptr<RestoredProcess>(
-        new RestoredProcess(material, child, std::move(memory)));
-  };
-  auto process = start();
-  if (!process.ok()) {
-    kill(child, SIGKILL);
-    (void)ptracer::WaitOne(child, kStartBound);
-    return process;
-  }
-  TRY((*process)->Prepare());
-  RestoredProcess& made = **process;
+  TaskMemory memory = TRY(AwaitHusk(child, go_write.get(), kTraceOptions));
+  std::unique_ptr<RestoredProcess> process(new RestoredProcess(material, child, std::move(memory)));
+  TRY(process->Prepare());
   std::vector<Mapping> mappings = TRY(ReadMappings(child));
-  TRY(made.Remote(made.tasks_[0]).InstallStub(mappings));
+  TRY(process->Remote(process->tasks_[0]).InstallStub(mappings));
   return process;
 }
 
@@ -115,13 +100,7 @@ Status RestoredProcess::Prepare() {
 }
 
 RestoredProcess::~RestoredProcess() {
-  if (released_) return;
-  kill(pid_, SIGKILL);
-  for (int round = 0; round < 100; ++round) {
-    auto status = ptracer::WaitOne(pid_, 1'000);
-    if (!status.ok() || (*status && (*status)->gone())) break;
-    (void)ptracer::Resume(pid_, ResumeKind::kContinue);
-  }
+  if (!released_) ptracer::KillAndReap(pid_);
 }
 
 RemoteCalls RestoredProcess::Remote(const Task& task) {
@@ -175,7 +154,6 @@ Status RestoredProcess::CallTask(const Task& task, ByteSpan bytes, const BatchCa
 }
 
 Status RestoredProcess::EndAs(int wait_status) {
-  Registers registers = tasks_[0].registers;
   if (WIFSIGNALED(wait_status)) {
     // Without a core: it has left one, if any, when it ended.
     rlimit none{0, 0};
@@ -189,18 +167,18 @@ Status RestoredProcess::EndAs(int wait_status) {
       TRY(ptracer::SetSigmask(pid_, ~(uint64_t{1} << (signal - 1))));
       TRY(ptracer::Resume(pid_, ResumeKind::kContinue, signal));
     }
-    TRY(ptracer::PeekExit(pid_, kStartBound));
   } else {
     BatchCall exit = MakeCall(Sys::exit_group, static_cast<uint64_t>(WEXITSTATUS(wait_status)));
     const StubImage stub = machine::Stub();
+    Registers registers = tasks_[0].registers;
     machine::SetCall(registers, exit.number, exit.args);
     SetPc(registers, material_.stub + stub.syscall_entry);
     TRY(ptracer::SetRegisters(pid_, registers));
     TRY(ptracer::Resume(pid_, ResumeKind::kContinue));
-    TRY(ptracer::PeekExit(pid_, kStartBound));
   }
+  TRY(ptracer::PeekExit(pid_, kEndBound));
   // Its tracer lets go of it; its parent has it from now on.
-  TRY(ptracer::WaitOne(pid_, kStartBound));
+  TRY(ptracer::WaitOne(pid_, kEndBound));
   released_ = true;
   return {};
 }
@@ -235,7 +213,7 @@ Status RestoredProcess::BuildDescriptors(const CheckpointImage& image, const Pro
   return {};
 }
 
-Status RestoredProcess::BuildState(const CheckpointImage& image, const ProcessState& state) {
+Status RestoredProcess::BuildState(const ProcessState& state) {
   // The working directory, as a path.
   std::string directory = state.directory + '\0';
   uint64_t result = TRY(CallWith(AsBytes(directory), MakeCall(Sys::chdir, scratch())));
@@ -271,16 +249,13 @@ Status RestoredProcess::BuildState(const CheckpointImage& image, const ProcessSt
     if (CallFailed(result)) return Error(static_cast<int>(-result), "can't set a timer", pid_);
   }
   for (const PendingSignal& pending : state.pending) {
-    int32_t signal = 0;
-    if (pending.info.size() < sizeof signal) return Error(0, "a pending signal is damaged", pid_);
-    memcpy(&signal, pending.info.data(), sizeof signal);
+    int32_t signal = TRY(SignalOf(pending, pid_));
     result = TRY(CallWith(pending.info, MakeCall(Sys::rt_sigqueueinfo, static_cast<uint64_t>(pid_),
                                                  static_cast<uint64_t>(signal), scratch())));
     if (CallFailed(result)) {
       return Error(static_cast<int>(-result), fmt::format("can't send it signal {}", signal), pid_);
     }
   }
-  (void)image;
   return {};
 }
 
@@ -350,10 +325,7 @@ Status RestoredProcess::BuildTask(const Task& task, const TaskState& state) {
                  "its restartable sequences"));
   }
   for (const PendingSignal& pending : state.pending) {
-    int32_t signal = 0;
-    if (pending.info.size() < sizeof signal)
-      return Error(0, "a pending signal is damaged", task.tid);
-    memcpy(&signal, pending.info.data(), sizeof signal);
+    int32_t signal = TRY(SignalOf(pending, task.tid));
     TRY(CallTask(
         task, pending.info,
         MakeCall(Sys::rt_tgsigqueueinfo, static_cast<uint64_t>(pid_),

@@ -51,7 +51,7 @@ class RestoredProcess {
   Status BuildMemory(const CheckpointImage& image, const ProcessState& state,
                      CheckpointReader& pages);
   // Working directory, signals, timers, limits.
-  Status BuildState(const CheckpointImage& image, const ProcessState& state);
+  Status BuildState(const ProcessState& state);
   Status BuildDescriptors(const CheckpointImage& image, const ProcessState& state);
   // Makes its other threads, and what each task has for itself.
   Status BuildTasks(const ProcessState& state);

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/ioprio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "snapshot/proc_files.h"
+#include "base/syscall.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -27,7 +27,7 @@ static_assert(sizeof(SchedAttributes) == 48);
 
 std::vector<uint8_t> ReadAffinity(pid_t tid) {
   std::vector<uint8_t> mask(kMaxCpus / 8);
-  long size = syscall(SYS_sched_getaffinity, tid, mask.size(), mask.data());
+  int size = SchedGetaffinity(tid, mask.size(), mask.data());
   mask.resize(size > 0 ? static_cast<size_t>(size) : 0);
   return mask;
 }
@@ -37,7 +37,7 @@ std::vector<uint8_t> ReadAffinity(pid_t tid) {
 Result<Scheduling> ReadScheduling(pid_t tid) {
   Scheduling out;
   SchedAttributes attributes{};
-  if (syscall(SYS_sched_getattr, tid, &attributes, sizeof attributes, 0) != 0) {
+  if (SchedGetattr(tid, &attributes, sizeof attributes) != 0) {
     int code = errno;
     return Error(code, "how it is scheduled can't be read", tid);
   }
@@ -49,7 +49,7 @@ Result<Scheduling> ReadScheduling(pid_t tid) {
   out.deadline = attributes.deadline;
   out.period = attributes.period;
   out.affinity = ReadAffinity(tid);
-  out.io_priority = static_cast<int32_t>(syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid));
+  out.io_priority = IoprioGet(IOPRIO_WHO_PROCESS, tid);
   auto slack = ReadProcFile(tid, "timerslack_ns");
   if (slack.ok()) out.timer_slack = strtoull(slack->c_str(), nullptr, 10);
   return out;
@@ -63,7 +63,7 @@ Status ApplyScheduling(pid_t tid, const Scheduling& wanted) {
   Scheduling present = TRY(ReadScheduling(tid));
   if (wanted.affinity != present.affinity && !wanted.affinity.empty()) {
     // Fails only if none of these CPUs exists.
-    (void)syscall(SYS_sched_setaffinity, tid, wanted.affinity.size(), wanted.affinity.data());
+    (void)SchedSetaffinity(tid, wanted.affinity.size(), wanted.affinity.data());
   }
   bool same = wanted.policy == present.policy && wanted.flags == present.flags &&
               wanted.nice == present.nice && wanted.priority == present.priority;
@@ -76,10 +76,10 @@ Status ApplyScheduling(pid_t tid, const Scheduling& wanted) {
                                .runtime = wanted.runtime,
                                .deadline = wanted.deadline,
                                .period = wanted.period};
-    if (syscall(SYS_sched_setattr, tid, &attributes, 0) != 0) return failed("scheduling policy");
+    if (SchedSetattr(tid, &attributes) != 0) return failed("scheduling policy");
   }
   if (wanted.io_priority != present.io_priority && wanted.io_priority > 0 &&
-      syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, wanted.io_priority) != 0)
+      IoprioSet(IOPRIO_WHO_PROCESS, tid, wanted.io_priority) != 0)
     return failed("I/O priority");
   if (wanted.timer_slack != 0 && wanted.timer_slack != present.timer_slack) {
     Fd file(open(fmt::format("/proc/{}/timerslack_ns", tid).c_str(), O_WRONLY | O_CLOEXEC));

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "snapshot/checkpoint_image.h"
-#include "snapshot/proc_files.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {

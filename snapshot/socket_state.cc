@@ -114,6 +114,11 @@ void CloseReceived(msghdr& message, bool* rights) {
 
 }  // namespace
 
+int SocketDomain(const FdSubject& subject) {
+  if (!S_ISSOCK(subject.status.st_mode) || subject.copy == nullptr) return AF_UNSPEC;
+  return ReadNumber(subject.copy->get(), SO_DOMAIN);
+}
+
 Result<SocketState> ReadSocket(int fd, uint64_t inode) {
   SocketState state{.inode = inode};
   state.domain = ReadNumber(fd, SO_DOMAIN);

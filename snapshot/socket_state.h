@@ -7,6 +7,8 @@
 
 namespace retake {
 
+// AF_*; AF_UNSPEC if the descriptor is no socket, or can't be asked.
+int SocketDomain(const FdSubject& subject);
 // Domain, type, protocol, name, options; whether it listens.
 Result<SocketState> ReadSocket(int fd, uint64_t inode);
 // Sets those options that a new socket hasn't got by itself.

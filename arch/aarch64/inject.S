@@ -5,18 +5,15 @@
 //
 // Nothing here touches the stack or the flags. A branch to anywhere needs a register: x17, which
 // the procedure call standard gives to veneers, is lost where the tracer has died, and only then.
-#define SYS_exit 93
 #define SYS_rt_sigprocmask 135
 #define SYS_munmap 215
-#define SYS_wait4 260
 #define SIG_SETMASK 2
 #define SIGSET_BYTES 8
-#define WAIT_ALL 0x40000000 /* __WALL */
 
     .section .rodata.retake_inject, "a", %progbits
-    .globl retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_clone
+    .globl retake_inject_begin, retake_inject_end, retake_inject_call
     .globl retake_inject_table
-    .hidden retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_clone
+    .hidden retake_inject_begin, retake_inject_end, retake_inject_call
     .hidden retake_inject_table
 
     .balign 16
@@ -25,7 +22,6 @@ retake_inject_begin:
 // One call with the registers as they are.
 retake_inject_call:
     svc #0
-1:
     ldr x0, table_scratch
     ldr x1, table_scratch_size
     mov x8, #SYS_munmap
@@ -55,23 +51,6 @@ retake_inject_call:
     ldr x30, [x17, #240]
     ldr x17, table_pc
     br x17
-
-// A clone that makes a helper with the same memory. If nobody holds the helper, it ends; the task
-// reaps it.
-retake_inject_clone:
-    svc #0
-    cbz x0, 2f
-    mov x1, #0
-    mov x2, #WAIT_ALL
-    mov x3, #0
-    mov x8, #SYS_wait4
-    svc #0
-    b 1b
-2:
-    mov x0, #0
-    mov x8, #SYS_exit
-    svc #0
-    b 2b
 
     .balign 8
 // x0 .. x30 in the order of struct user_pt_regs.

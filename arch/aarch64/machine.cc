@@ -176,17 +176,6 @@ void AnswerTimestamp(Registers& regs, const TrappedInstruction& insn, uint64_t v
 
 ByteSpan BreakpointInstruction() { return kBrk; }
 
-std::vector<uint8_t> InjectTable(const InjectHome& home) {
-  std::vector<uint64_t> words(home.registers.words.begin(),
-                              home.registers.words.begin() + kX30 + 1);
-  for (uint64_t word :
-       {home.registers.words[kPc], home.signal_mask, home.scratch, home.scratch_size})
-    words.push_back(word);
-  std::vector<uint8_t> table(words.size() * sizeof(uint64_t));
-  memcpy(table.data(), words.data(), table.size());
-  return table;
-}
-
 int64_t InterruptedCall(const Registers& stopped) { return NumberAt(stopped); }
 
 // The result is in x0, and the kernel keeps what was there to itself.

@@ -4,19 +4,15 @@
 // at its end filled in (machine::InjectTable).
 //
 // Nothing here touches the stack or the flags: both are the task's own, at any instant.
-#define SYS_mmap 9
 #define SYS_munmap 11
 #define SYS_rt_sigprocmask 14
-#define SYS_exit 60
-#define SYS_wait4 61
 #define SIG_SETMASK 2
 #define SIGSET_BYTES 8
-#define WAIT_ALL 0x40000000 /* __WALL */
 
     .section .rodata.retake_inject, "a", @progbits
-    .globl retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_clone
+    .globl retake_inject_begin, retake_inject_end, retake_inject_call
     .globl retake_inject_table
-    .hidden retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_clone
+    .hidden retake_inject_begin, retake_inject_end, retake_inject_call
     .hidden retake_inject_table
 
     .balign 16
@@ -25,7 +21,6 @@ retake_inject_begin:
 // One call with the registers as they are.
 retake_inject_call:
     syscall
-1:
     mov table_scratch(%rip), %rdi
     mov table_scratch_size(%rip), %rsi
     mov $SYS_munmap, %eax
@@ -52,25 +47,6 @@ retake_inject_call:
     mov table_registers + 104(%rip), %rsi
     mov table_registers + 112(%rip), %rdi
     jmp *table_pc(%rip)
-
-// A clone that makes a helper with the same memory. If nobody holds the helper, it ends; the task
-// reaps it.
-retake_inject_clone:
-    syscall
-    mov %rax, %rcx
-    jrcxz 2f
-    mov %rax, %rdi
-    mov $0, %esi
-    mov $WAIT_ALL, %edx
-    mov $0, %r10d
-    mov $SYS_wait4, %eax
-    syscall
-    jmp 1b
-2:
-    mov $0, %edi
-    mov $SYS_exit, %eax
-    syscall
-    jmp 2b
 
     .balign 8
 // r15 .. rdi in the order of struct user_regs_struct.

@@ -2,7 +2,6 @@
 // breakpoints. Pure functions; arch/x86_64/layout.h says what shapes them.
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <initializer_list>
 
 #include "arch/arch.h"
@@ -209,18 +208,6 @@ void AnswerCpuid(Registers& regs, const TrappedInstruction& insn, const CpuidRes
 }
 
 ByteSpan BreakpointInstruction() { return kInt3; }
-
-std::vector<uint8_t> InjectTable(const InjectHome& home) {
-  // r15 .. rdi are the first words, in the table's order.
-  std::vector<uint64_t> words(home.registers.words.begin(),
-                              home.registers.words.begin() + kRdi + 1);
-  for (uint64_t word :
-       {home.registers.words[kRip], home.signal_mask, home.scratch, home.scratch_size})
-    words.push_back(word);
-  std::vector<uint8_t> table(words.size() * sizeof(uint64_t));
-  memcpy(table.data(), words.data(), table.size());
-  return table;
-}
 
 int64_t InterruptedCall(const Registers& stopped) { return NumberAt(stopped); }
 

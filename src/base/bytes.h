@@ -23,6 +23,12 @@ inline ByteSpan AsBytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
+// Whether all bytes are zero; none are.
+inline bool IsZero(ByteSpan bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 && memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 class ByteWriter {
  public:
   void U8(uint8_t value) { out_.push_back(value); }

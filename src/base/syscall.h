@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdint>
+
 namespace retake {
 
 inline int Tgkill(pid_t tgid, pid_t tid, int signal) {
@@ -18,6 +21,55 @@ inline int Tgkill(pid_t tgid, pid_t tid, int signal) {
 
 inline int ClockGettime(clockid_t clock, timespec* time) {
   return static_cast<int>(syscall(SYS_clock_gettime, clock, time));
+}
+
+inline int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+
+// Another descriptor of the same open file description.
+inline int PidfdGetfd(int pidfd, int number) {
+  return static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, number, 0));
+}
+
+// `type` is KCMP_*; what the other two are depends on it. 0: the same, more: in an order, less: an
+// error.
+inline int Kcmp(pid_t pid, pid_t other, int type, uint64_t first, uint64_t second) {
+  return static_cast<int>(syscall(SYS_kcmp, pid, other, type, first, second));
+}
+
+inline int GetRobustList(pid_t tid, uint64_t* address, uint64_t* size) {
+  return static_cast<int>(syscall(SYS_get_robust_list, tid, address, size));
+}
+
+// `args` is a clone_args of `size` bytes. No new stack: it returns twice, as fork does.
+inline pid_t Clone3(void* args, size_t size) {
+  return static_cast<pid_t>(syscall(SYS_clone3, args, size));
+}
+
+// The bytes of the mask that were written; libc's wrapper doesn't tell.
+inline int SchedGetaffinity(pid_t tid, size_t size, void* mask) {
+  return static_cast<int>(syscall(SYS_sched_getaffinity, tid, size, mask));
+}
+
+inline int SchedSetaffinity(pid_t tid, size_t size, const void* mask) {
+  return static_cast<int>(syscall(SYS_sched_setaffinity, tid, size, mask));
+}
+
+// `attributes` is a struct sched_attr of `size` bytes.
+inline int SchedGetattr(pid_t tid, void* attributes, uint32_t size) {
+  return static_cast<int>(syscall(SYS_sched_getattr, tid, attributes, size, 0));
+}
+
+inline int SchedSetattr(pid_t tid, void* attributes) {
+  return static_cast<int>(syscall(SYS_sched_setattr, tid, attributes, 0));
+}
+
+// `which` is IOPRIO_WHO_*.
+inline int IoprioGet(int which, int who) {
+  return static_cast<int>(syscall(SYS_ioprio_get, which, who));
+}
+
+inline int IoprioSet(int which, int who, int priority) {
+  return static_cast<int>(syscall(SYS_ioprio_set, which, who, priority));
 }
 
 }  // namespace retake

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdio>
 
 #include "archive/archive.h"
@@ -18,21 +17,19 @@ namespace {
 constexpr int kFastLevel = 1;
 constexpr int kSmallLevel = 12;
 
-std::optional<pid_t> ParsePid(const std::string& text) {
-  pid_t pid = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (error != std::errc() || end != text.data() + text.size() || pid <= 0) return std::nullopt;
-  return pid;
-}
-
 void PrintLosses(const Losses& losses, FILE* out) {
   for (const Loss& loss : losses) fmt::print(out, "{}\n", Describe(loss));
 }
 
+// "1 process, 3 tasks"
+std::string DescribeCounts(const CheckpointReport& report) {
+  return fmt::format("{} process{}, {} task{}", report.processes, report.processes == 1 ? "" : "es",
+                     report.tasks, report.tasks == 1 ? "" : "s");
+}
+
 int FinishCheck(const CheckpointReport& report) {
   if (report.losses.empty()) {
-    fmt::print("nothing would be lost: {} process{}, {} task{}\n", report.processes,
-               report.processes == 1 ? "" : "es", report.tasks, report.tasks == 1 ? "" : "s");
+    fmt::print("nothing would be lost: {}\n", DescribeCounts(report));
     return kExitDone;
   }
   PrintLosses(report.losses, stdout);
@@ -50,10 +47,8 @@ int Finish(const CheckpointOptions& options, const CheckpointReport& report, boo
   }
   PrintLosses(report.losses, stderr);
   if (!quiet) {
-    fmt::print("{}: {} process{}, {} task{}, {}, stood still for {:.1f} ms\n", options.path,
-               report.processes, report.processes == 1 ? "" : "es", report.tasks,
-               report.tasks == 1 ? "" : "s", DescribeSize(report.bytes),
-               static_cast<double>(report.pause) / 1e6);
+    fmt::print("{}: {}, {}, stood still for {:.1f} ms\n", options.path, DescribeCounts(report),
+               DescribeSize(report.bytes), static_cast<double>(report.pause) / 1e6);
   }
   return kExitDone;
 }
@@ -89,16 +84,16 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   if (auto status = line.Parse(arguments)) return *status;
 
   auto usage = [&](std::string message) { return Fail(Reason::kUsage, message, kExitUsage); };
-  auto pid = ParsePid(pid_text);
-  if (!pid) return usage(fmt::format("\"{}\" is no pid", pid_text));
+  auto pid = ParseNumber(pid_text);
+  if (!pid || *pid == 0) return usage(fmt::format("\"{}\" is no pid", pid_text));
   if (tree && no_tree) return usage("--tree and --no-tree exclude each other");
   if (!check && options.path.empty()) return usage("where to? -o FILE is missing");
   if (check) options.path.clear();
   for (size_t at = 0; at < skipped.size();) {
     size_t end = std::min(skipped.find(',', at), skipped.size());
-    auto number = ParsePid("1" + skipped.substr(at, end - at));
+    auto number = ParseNumber(std::string_view(skipped).substr(at, end - at));
     if (!number) return usage(fmt::format("--skip-fd takes numbers, not \"{}\"", skipped));
-    options.skipped_fds.insert(atoi(skipped.substr(at, end - at).c_str()));
+    options.skipped_fds.insert(*number);
     at = end + 1;
   }
   options.pid = *pid;

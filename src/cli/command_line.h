@@ -17,6 +17,9 @@
 
 namespace retake {
 
+// A whole number from 0 on, and nothing else.
+std::optional<int> ParseNumber(std::string_view text);
+
 // Names are as CLI11 takes them: "-o,--output". Targets are written by Parse and must outlive it.
 class CommandLine {
  public:

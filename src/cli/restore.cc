@@ -71,7 +71,6 @@ int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options)
 int Run(const Verb& verb, std::span<char* const> arguments) {
   RestoreOptions options;
   std::string file;
-  std::vector<std::string> replaced;
   std::string replacement;
   bool detach = false;
   size_t pids = 0;
@@ -89,12 +88,10 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   options.same_pids = pids == 0;
   if (!replacement.empty()) {
     size_t equals = replacement.find('=');
-    char* end = nullptr;
-    long number = strtol(replacement.c_str(), &end, 10);
-    if (equals == std::string::npos || equals == 0 || end != replacement.c_str() + equals ||
-        number < 0)
+    auto number = ParseNumber(std::string_view(replacement).substr(0, equals));
+    if (equals == std::string::npos || !number)
       return Fail(Reason::kUsage, "--replace-fd takes N=PATH", kExitFailure);
-    options.replaced_fds[static_cast<int>(number)] = replacement.substr(equals + 1);
+    options.replaced_fds[*number] = replacement.substr(equals + 1);
   }
 
   auto checkpoint = CheckpointReader::Open(file);

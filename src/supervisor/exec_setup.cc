@@ -151,9 +151,8 @@ Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
                      std::span<const Mapping> mappings) {
   RemoteCalls calls(pid, memory, registers);
   TRY(calls.InstallStub(mappings));
-  auto vdso =
-      std::find_if(mappings.begin(), mappings.end(), [](const Mapping& m) { return m.is_vdso(); });
-  if (vdso != mappings.end()) TRY(PatchVdso(pid, memory, registers, *vdso));
+  if (const Mapping* vdso = FindVdso(mappings); vdso != nullptr)
+    TRY(PatchVdso(pid, memory, registers, *vdso));
   for (const Mapping& mapping : mappings) {
     bool is_code = mapping.is_file() && (mapping.prot & PROT_EXEC) != 0;
     if (is_code && mapping.size() <= kMostLoaderBytes)

@@ -368,10 +368,9 @@ Status Supervisor::HandleExecDone(Task& task) {
   TaskMemory memory = TRY(TaskMemory::Open(task.pid));
   task.process = std::make_shared<Process>(std::move(memory));
   task.process->owner = task.pid;
-  for (const Mapping& mapping : mappings) {
-    if (!mapping.is_vdso()) continue;
-    task.process->vdso_start = mapping.start;
-    task.process->vdso_end = mapping.end;
+  if (const Mapping* vdso = FindVdso(mappings); vdso != nullptr) {
+    task.process->vdso_start = vdso->start;
+    task.process->vdso_end = vdso->end;
   }
   int cpu = task.group->cpu;
   LeaveGroup(task);

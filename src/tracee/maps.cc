@@ -1,13 +1,12 @@
 #include "tracee/maps.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
-#include "base/fd.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -60,19 +59,12 @@ Result<std::vector<Mapping>> ParseMappings(std::string_view text) {
 }
 
 Result<std::vector<Mapping>> ReadMappings(pid_t pid) {
-  std::string path = fmt::format("/proc/{}/maps", pid);
-  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return ErrnoError("can't open {}", path);
-  std::string text;
-  char buffer[16384];
-  for (;;) {
-    ssize_t got = read(file.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoError("can't read {}", path);
-    if (got == 0) break;
-    text.append(buffer, static_cast<size_t>(got));
-  }
-  return ParseMappings(text);
+  return ParseMappings(TRY(ReadWhole(fmt::format("/proc/{}/maps", pid))));
+}
+
+const Mapping* FindVdso(std::span<const Mapping> mappings) {
+  auto found = std::ranges::find_if(mappings, &Mapping::is_vdso);
+  return found == mappings.end() ? nullptr : &*found;
 }
 
 }  // namespace retake

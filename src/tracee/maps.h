@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct Mapping {
 };
 
 Result<std::vector<Mapping>> ReadMappings(pid_t pid);
+// The vDSO's code; null where the process has none.
+const Mapping* FindVdso(std::span<const Mapping> mappings);
 // Parses the text of a maps file. Lines that don't parse are an error: guessing would be worse.
 Result<std::vector<Mapping>> ParseMappings(std::string_view text);
 

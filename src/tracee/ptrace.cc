@@ -229,6 +229,15 @@ Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds) {
   }
 }
 
+void KillAndReap(pid_t pid) {
+  kill(pid, SIGKILL);
+  for (int round = 0; round < 100; ++round) {
+    auto status = WaitOne(pid, 1'000);
+    if (!status.ok() || (*status && (*status)->gone())) return;
+    (void)Resume(pid, ResumeKind::kContinue);
+  }
+}
+
 Result<WaitStatus> PeekExit(pid_t pid, int milliseconds) {
   int64_t deadline = MonotonicMilliseconds() + milliseconds;
   for (int round = 0;; ++round) {

@@ -72,6 +72,8 @@ Result<std::optional<Stop>> WaitAny();
 // Waits for one task, for at most `milliseconds` (0: does not block; negative: for ever, for a task
 // that is certain to stop). nullopt if it didn't stop in time.
 Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds);
+// Kills a process that is traced, and waits until it is gone.
+void KillAndReap(pid_t pid);
 // Like WaitOne with no bound, but leaves a task that ended unreaped, so that its parent doesn't
 // learn of it yet.
 Result<WaitStatus> PeekExit(pid_t pid, int milliseconds);

@@ -46,9 +46,8 @@ Result<uint64_t> RemoteCalls::CallAt(uint64_t address, const BatchCall& call) {
 }
 
 Result<uint64_t> RemoteCalls::VdsoSyscall(std::span<const Mapping> mappings) const {
-  auto vdso =
-      std::find_if(mappings.begin(), mappings.end(), [](const Mapping& m) { return m.is_vdso(); });
-  if (vdso == mappings.end()) {
+  const Mapping* vdso = FindVdso(mappings);
+  if (vdso == nullptr) {
     return Error(0, "the process has no vDSO, and retake needs its syscall instruction", pid_);
   }
   std::string code(std::min<uint64_t>(vdso->size(), 1 << 20), '\0');

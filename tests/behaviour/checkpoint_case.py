@@ -354,7 +354,7 @@ print(os.waitpid(gone, 0)[1] == 33 << 8, os.waitpid(killed, 0)[1] == signal.SIGT
 
 def state(bench):
     bench.python("""
-import ctypes, os, resource, signal, struct, threading, time
+import ctypes, os, resource, signal, struct, subprocess, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 os.umask(0o027); os.makedirs("dir"); os.chdir("dir")
 os.nice(3); os.sched_setaffinity(0, {0})
@@ -368,12 +368,12 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGRTMIN, signa
 os.kill(os.getpid(), signal.SIGUSR1)
 for n in range(3): os.kill(os.getpid(), signal.SIGRTMIN)
 signal.setitimer(signal.ITIMER_VIRTUAL, 1000, 7)
-ioprio = libc.syscall(%(ioprio_set)d, 1, 0, 2 << 13 | 5)
+subprocess.run(["ionice", "-c", "2", "-n", "5", "-p", str(os.getpid())], check=True)
 def words():
     status = open("/proc/self/status").read().splitlines()
     keep = ("Name", "Umask", "State", "Uid", "Gid", "Groups", "Sig", "Shd", "Cap", "NoNew", "Cpus_allowed:", "Threads", "THP")
     lines = [l for l in status if l.startswith(keep)]
-    lines += [os.getcwd(), str(os.nice(0)), str(os.sched_getaffinity(0)), str(libc.syscall(%(ioprio_get)d, 1, 0))]
+    lines += [os.getcwd(), str(os.nice(0)), str(os.sched_getaffinity(0)), subprocess.check_output(["ionice", "-p", str(os.getpid())], text=True)]
     lines += [str(resource.getrlimit(r)) for r in range(16)]
     lines += [open("/proc/self/" + n).read() for n in ("oom_score_adj", "coredump_filter", "personality", "cmdline", "auxv".replace("auxv", "comm"))]
     lines += [os.readlink("/proc/self/" + n) for n in ("exe", "cwd", "root")]
@@ -395,7 +395,7 @@ for b, a in zip(before, after):
 time.sleep(1)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGRTMIN})
 print(sorted(seen))
-""" % {"ioprio_set": 251 if os.uname().machine == "x86_64" else 30, "ioprio_get": 252 if os.uname().machine == "x86_64" else 31})
+""")
     bench.await_line("ready")
     bench.around()
     expect(bench.lines(), ["ready", "['alrm', 'rt', 'usr1']"], "its state")
@@ -649,7 +649,6 @@ def failures(bench):
     full = bench.run("checkpoint", str(pid), "-o", "/dev/full", status=125)
     if "isn't a regular file" not in full.stderr:
         raise Failure(full.stderr)
-    refused(["another process", "pid"], "checkpoint", str(pid), "-o", str(bench.image)) if False else None
     bench.checkpoint(leave="running")
     refused(["its pid is taken", str(pid)], "restore", str(bench.image))
     bench.go()
@@ -690,7 +689,7 @@ def many_times(bench):
     bench.start(str(bench.tools / "interrupted_calls"))
     bench.await_line("ready")
     status = lambda: [line for line in pathlib.Path(f"/proc/{bench.process.pid}/status").read_text().splitlines()
-                      if line.startswith(("VmRSS", "VmData", "VmSize", "Threads", "Sig", "Shd"))]
+                      if line.startswith(("VmRSS", "VmData", "VmSize", "Threads", "SigPnd", "SigBlk", "SigIgn", "SigCgt", "ShdPnd"))]
     maps = lambda: pathlib.Path(f"/proc/{bench.process.pid}/maps").read_text()
     bench.checkpoint(leave="running")
     before, mapped, size = status(), maps(), bench.image.stat().st_size

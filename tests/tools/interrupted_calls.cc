@@ -23,6 +23,10 @@
 #include <thread>
 #include <vector>
 
+#include "arch/arch.h"
+
+using namespace retake;
+
 namespace {
 
 constexpr long kNap = 30'000'000;  // ns
@@ -116,9 +120,10 @@ int main(int argc, char**) {
     }
     if (write(ends[1], "x", 1) != 1) ++faults;
   });
-#ifdef __x86_64__
-  // Where the kernel keeps an ended call's arguments: elsewhere these give EINTR after any stop.
-  if (argc == 1) {
+  // These are given EINTR by any stop, and can be made again where the kernel keeps an ended
+  // call's arguments.
+  Registers none;
+  if (argc == 1 && machine::RewindEndedCall(none)) {
     start("recv", EAGAIN, [&] {
       char byte = 0;
       return ErrorOf(recv(pair[0], &byte, 1, 0));
@@ -134,9 +139,6 @@ int main(int argc, char**) {
     });
     start("accept", EAGAIN, [&] { return ErrorOf(accept(listener, nullptr, nullptr)); });
   }
-#else
-  (void)argc;
-#endif
 
   puts("ready");
   fflush(stdout);

@@ -1,4 +1,4 @@
-#include "snapshot/proc_files.h"
+#include "tracee/proc_files.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -30,28 +30,8 @@ std::vector<T> NumbersIn(std::string_view text, int base) {
   return numbers;
 }
 
-Result<std::string> ReadWhole(const std::string& path, pid_t pid) {
-  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    int code = errno;
-    return Error(code, fmt::format("can't open {}", path), pid);
-  }
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    ssize_t got = read(file.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      int code = errno;
-      return Error(code, fmt::format("can't read {}", path), pid);
-    }
-    if (got == 0) return text;
-    text.append(buffer, static_cast<size_t>(got));
-  }
-}
-
 // The names in a directory that are numbers, ascending.
-std::vector<int> NumbersIn(const std::string& path) {
+std::vector<int> NumberedEntries(const std::string& path) {
   std::vector<int> numbers;
   std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), closedir);
   while (directory != nullptr) {
@@ -68,6 +48,26 @@ std::vector<int> NumbersIn(const std::string& path) {
 
 }  // namespace
 
+Result<std::string> ReadWhole(const std::string& path, pid_t pid) {
+  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    int code = errno;
+    return Error(code, fmt::format("can't open {}", path), pid);
+  }
+  std::string text;
+  char buffer[16384];
+  for (;;) {
+    ssize_t got = read(file.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      int code = errno;
+      return Error(code, fmt::format("can't read {}", path), pid);
+    }
+    if (got == 0) return text;
+    text.append(buffer, static_cast<size_t>(got));
+  }
+}
+
 Result<std::string> ReadProcFile(pid_t pid, std::string_view name) {
   return ReadWhole(fmt::format("/proc/{}/{}", pid, name), pid);
 }
@@ -78,11 +78,30 @@ std::string ReadProcLink(pid_t pid, std::string_view name) {
   return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
 }
 
-std::vector<pid_t> TasksOf(pid_t pid) { return NumbersIn(fmt::format("/proc/{}/task", pid)); }
+std::vector<std::string> ReadArguments(pid_t pid) {
+  std::vector<std::string> arguments;
+  Fd file(open(fmt::format("/proc/{}/cmdline", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char buffer[4096];
+  ssize_t got = 0;
+  while (file && text.size() < (1 << 20) && (got = read(file.get(), buffer, sizeof buffer)) > 0) {
+    text.append(buffer, static_cast<size_t>(got));
+  }
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find('\0', at), text.size());
+    arguments.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return arguments;
+}
 
-std::vector<int> DescriptorsOf(pid_t pid) { return NumbersIn(fmt::format("/proc/{}/fd", pid)); }
+std::vector<pid_t> TasksOf(pid_t pid) { return NumberedEntries(fmt::format("/proc/{}/task", pid)); }
 
-std::vector<pid_t> AllProcesses() { return NumbersIn("/proc"); }
+std::vector<int> DescriptorsOf(pid_t pid) {
+  return NumberedEntries(fmt::format("/proc/{}/fd", pid));
+}
+
+std::vector<pid_t> AllProcesses() { return NumberedEntries("/proc"); }
 
 std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid) {
   auto text = ReadProcFile(pid, fmt::format("task/{}/children", tid));

@@ -1,6 +1,6 @@
 // What /proc tells of a process, read whole and taken apart.
-#ifndef RETAKE_SNAPSHOT_PROC_FILES_H_
-#define RETAKE_SNAPSHOT_PROC_FILES_H_
+#ifndef RETAKE_TRACEE_PROC_FILES_H_
+#define RETAKE_TRACEE_PROC_FILES_H_
 
 #include <sys/types.h>
 
@@ -14,10 +14,14 @@
 
 namespace retake {
 
+// The whole of a file whose size isn't known. `pid` is who it is about, for the error; 0: nobody.
+Result<std::string> ReadWhole(const std::string& path, pid_t pid = 0);
 // The whole of /proc/PID/NAME.
 Result<std::string> ReadProcFile(pid_t pid, std::string_view name);
 // Where the link /proc/PID/NAME leads; empty if that can't be read.
 std::string ReadProcLink(pid_t pid, std::string_view name);
+// Its arguments; of very long ones the first megabyte.
+std::vector<std::string> ReadArguments(pid_t pid);
 // The tasks of a process, ascending; empty if it is gone.
 std::vector<pid_t> TasksOf(pid_t pid);
 // Its descriptors, ascending; empty if they can't be seen.
@@ -62,4 +66,4 @@ class ProcStatus {
 
 }  // namespace retake
 
-#endif  // RETAKE_SNAPSHOT_PROC_FILES_H_
+#endif  // RETAKE_TRACEE_PROC_FILES_H_
