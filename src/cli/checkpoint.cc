@@ -83,7 +83,9 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   line.Argument("PID", true, &pid_text);
   if (auto status = line.Parse(arguments)) return *status;
 
-  auto usage = [&](const std::string& message) { return Fail(Reason::kUsage, message, kExitUsage); };
+  auto usage = [&](const std::string& message) {
+    return Fail(Reason::kUsage, message, kExitUsage);
+  };
   auto pid = ParseNumber(pid_text);
   if (!pid || *pid == 0) return usage(fmt::format("\"{}\" is no pid", pid_text));
   if (tree && no_tree) return usage("--tree and --no-tree exclude each other");

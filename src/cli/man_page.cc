@@ -68,7 +68,7 @@ std::string ManPage(const Verb& verb, std::span<const OptionHelp> options) {
 
 std::string Overview() {
   std::string verbs;
-  for (const Verb* verb : Verbs()) verbs += fmt::format("{:<10}{}\n", verb->name, verb->summary);
+  for (const Verb* verb : Verbs()) verbs += fmt::format("{:<12}{}\n", verb->name, verb->summary);
   std::string page;
   AddSection(page, "NAME", "retake - run a Linux program so that the run can be had again");
   AddSection(page, "SYNOPSIS",
@@ -82,7 +82,9 @@ std::string Overview() {
              "network and the time of that run are long gone.\n"
              "\n"
              "It needs no root, no hardware performance counters, no kernel module and no\n"
-             "recompiling, and so works in virtual machines and containers.");
+             "recompiling, and so works in virtual machines and containers.\n"
+             "\n"
+             "It also keeps programs that are running in a file, to go on from there.");
   AddSection(page, "VERBS", verbs);
   AddSection(page, "ENVIRONMENT",
              "RETAKE_DIR      where traces are kept; else $XDG_DATA_HOME/retake, else\n"
@@ -90,9 +92,10 @@ std::string Overview() {
              "RETAKE_WITHOUT  features not to use though the kernel has them, separated by\n"
              "                commas; `retake doctor` lists them");
   AddSection(page, "EXIT STATUS",
-             "record and replay give the status of the program that they ran, and 125 if\n"
-             "retake itself failed; the others 0 for done or yes, 1 for no, 2 for a mistake\n"
-             "in usage, 125 for a failure. The last line on standard error says why.");
+             "record, replay and restore give the status of the program that they ran, and\n"
+             "125 if retake itself failed; the others 0 for done or yes, 1 for no, 2 for a\n"
+             "mistake in usage, 3 for a checkpoint that would lose something, 125 for a\n"
+             "failure. The last line on standard error says why.");
   AddSection(page, "SEE ALSO", "`retake help VERB` for the page of each verb.");
   return page;
 }

@@ -66,7 +66,7 @@ TEST(Verbs, NamesAreOnce) {
 TEST(Verbs, ProgramVerbsFailWith125AndTheOthersWith2) {
   for (const Verb* verb : Verbs()) {
     Ran ran = RunMain({std::string(verb->name), "--no-such-option"});
-    bool program = verb->name == "record" || verb->name == "replay";
+    bool program = verb->name == "record" || verb->name == "replay" || verb->name == "restore";
     EXPECT_EQ(ran.status, program ? 125 : 2) << verb->name << ran.err;
     EXPECT_TRUE(ran.err.starts_with("retake: usage: ")) << ran.err;
   }
