@@ -163,12 +163,14 @@ struct StubImage {
   uint64_t syscall_break;  // pc reported at that break
 };
 
-// Code that makes a call in a task that wasn't started by us and may outlive us, and puts the task
+// Code that makes calls in a task that wasn't started by us and may outlive us, and puts the task
 // back by itself (arch/<isa>/inject.S). Offsets are from the code's begin.
 struct InjectImage {
-  ByteSpan code;   // ends with its table, all zero
-  uint64_t call;   // one call with the registers as they are
-  uint64_t table;  // to be overwritten with InjectTable
+  ByteSpan code;     // ends with its table, all zero
+  uint64_t call;     // one call with the registers as they are, then the stop
+  uint64_t batch;    // calls that lie in memory (SetInjectBatch), then the stop
+  uint64_t stopped;  // pc at the stop; from here on it goes home
+  uint64_t table;    // to be overwritten with InjectTable
 };
 
 // Where the injected code takes a task back to.
@@ -177,9 +179,30 @@ struct InjectHome {
   uint64_t signal_mask = 0;   // bit n - 1 for signal n
   uint64_t scratch = 0;       // memory that is unmapped on the way, ...
   uint64_t scratch_size = 0;  // ... bytes
+  int32_t pid = 0, tid = 0;   // its own
+  int32_t stop_signal = 0;    // what it stops by; 0: nothing
+};
+
+// Something that a task has, which only it can ask for, and set.
+struct TaskAttribute {
+  const char* name;  // for an error: "can't set NAME"
+  // The call that asks; `by_pointer` is the index of the argument that points to where the answer,
+  // an int, is to go; -1: the answer is the call's result.
+  Sys get;
+  std::array<uint64_t, 4> get_arguments;
+  int by_pointer;
+  // The call that sets it, with the answer as the argument of that index; kNone: there is none.
+  Sys set;
+  std::array<uint64_t, 4> set_arguments;
+  int set_index;
+  // Bits of an answer that are set but never answered, or answered but can't be set.
+  uint64_t ignored_bits = 0;
 };
 
 namespace machine {
+
+// Those that only this architecture has.
+std::span<const TaskAttribute> TaskAttributes();
 
 // The regsets that together make Registers, NT_PRSTATUS first.
 std::span<const Regset> Regsets();
@@ -310,6 +333,11 @@ StubImage Stub();
 InjectImage Inject();
 // The first words of the registers, as many as the code restores; pc, mask and scratch behind them.
 std::vector<uint8_t> InjectTable(const InjectHome& home);
+// Sets the registers with which InjectImage::batch makes `count` calls (BatchCall of stub/layout.h)
+// that lie at `calls`.
+void SetInjectBatch(Registers& regs, uint64_t calls, uint64_t count);
+// What the one call of InjectImage::call gave, at the stop behind it.
+uint64_t InjectResult(const Registers& regs);
 // Registers at a stop in which a task was interrupted (PTRACE_INTERRUPT), made such that a task
 // that only goes on with them does what the kernel would have it do: makes an interrupted call
 // again. With `same_kernel_task` such calls as the kernel has kept the remaining time of go on with

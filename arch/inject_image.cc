@@ -7,6 +7,8 @@ extern "C" {
 extern const uint8_t retake_inject_begin[];
 extern const uint8_t retake_inject_end[];
 extern const uint8_t retake_inject_call[];
+extern const uint8_t retake_inject_batch[];
+extern const uint8_t retake_inject_stopped[];
 extern const uint8_t retake_inject_table[];
 }
 
@@ -23,13 +25,20 @@ InjectImage Inject() {
   return {
       .code = {retake_inject_begin, static_cast<size_t>(OffsetOf(retake_inject_end))},
       .call = OffsetOf(retake_inject_call),
+      .batch = OffsetOf(retake_inject_batch),
+      .stopped = OffsetOf(retake_inject_stopped),
       .table = OffsetOf(retake_inject_table),
   };
 }
 
 std::vector<uint8_t> InjectTable(const InjectHome& home) {
-  const uint64_t behind[] = {home.registers.words[HostArch().pc], home.signal_mask, home.scratch,
-                             home.scratch_size};
+  const uint64_t behind[] = {home.registers.words[HostArch().pc],
+                             home.signal_mask,
+                             home.scratch,
+                             home.scratch_size,
+                             static_cast<uint64_t>(home.pid),
+                             static_cast<uint64_t>(home.tid),
+                             static_cast<uint64_t>(home.stop_signal)};
   std::vector<uint8_t> table(OffsetOf(retake_inject_end) - OffsetOf(retake_inject_table));
   size_t registers = table.size() - sizeof behind;
   memcpy(table.data(), home.registers.words.data(), registers);

@@ -13,38 +13,14 @@
 #include <cstring>
 
 #include "snapshot/capture_task.h"
+#include "snapshot/confinement.h"
 #include "snapshot/injection.h"
+#include "snapshot/questions.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
 namespace {
-
-constexpr int kSignals = 64;
-
-// <linux/prctl.h>; headers of Debian 12 lack it.
-constexpr int kGetMdwe = 66;
-
-std::vector<uint32_t> Narrow(const std::vector<uint64_t>& wide) {
-  std::vector<uint32_t> out;
-  out.reserve(wide.size());
-  for (uint64_t value : wide) out.push_back(static_cast<uint32_t>(value));
-  return out;
-}
-
-Credentials ReadCredentials(const ProcStatus& status) {
-  Credentials credentials;
-  credentials.uids = Narrow(status.Numbers("Uid"));
-  credentials.gids = Narrow(status.Numbers("Gid"));
-  credentials.groups = Narrow(status.Numbers("Groups"));
-  credentials.inheritable = status.Number("CapInh", 16);
-  credentials.permitted = status.Number("CapPrm", 16);
-  credentials.effective = status.Number("CapEff", 16);
-  credentials.bounding = status.Number("CapBnd", 16);
-  credentials.ambient = status.Number("CapAmb", 16);
-  credentials.no_new_privileges = status.Number("NoNewPrivs") != 0;
-  return credentials;
-}
 
 // The lines of /proc/PID/limits, in the order of RLIMIT_*. (prlimit needs a capability for another
 // user's process; this needs none.)
@@ -83,69 +59,6 @@ NamedFile ReadExecutable(pid_t pid) {
   return NamedFileOf(std::move(path), status);
 }
 
-Result<std::vector<SignalAction>> AskActions(Injection& injection, const TaskMemory& memory,
-                                             const ProcStatus& status) {
-  uint64_t caught = status.Number("SigCgt", 16);
-  uint64_t ignored = status.Number("SigIgn", 16);
-  // Of SIGCHLD the flags count, whatever is done with it: SA_NOCLDWAIT.
-  uint64_t asked = caught | ignored | uint64_t{1} << (SIGCHLD - 1);
-  std::vector<SignalAction> actions;
-  const size_t size = HostArch().abi.ksigaction_size;
-  for (int signal = 1; signal <= kSignals; ++signal) {
-    if ((asked >> (signal - 1) & 1) == 0) continue;
-    uint64_t result = TRY(injection.Call(MakeCall(Sys::rt_sigaction, static_cast<uint64_t>(signal),
-                                                  0, injection.scratch(), kSignals / 8)));
-    if (result != 0) {
-      return MakeError("it can't say what it does on signal {}: {}", signal,
-                       strerror(static_cast<int>(-result)));
-    }
-    SignalAction action{.signal = signal};
-    action.action.resize(size);
-    if (!memory.Read(injection.scratch(), action.action.data(), size))
-      return MakeError("its memory can't be read");
-    if (!IsZero(action.action)) actions.push_back(std::move(action));
-  }
-  return actions;
-}
-
-Result<std::vector<IntervalTimer>> AskTimers(Injection& injection, const TaskMemory& memory) {
-  std::vector<IntervalTimer> timers;
-  for (int which : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) {
-    itimerval value{};
-    uint64_t result = TRY(injection.Call(
-        MakeCall(Sys::getitimer, static_cast<uint64_t>(which), injection.scratch())));
-    if (result != 0 || !memory.Read(injection.scratch(), &value, sizeof value))
-      return MakeError("it can't say when its timers expire");
-    auto nanoseconds = [](const timeval& time) {
-      return time.tv_sec * 1'000'000'000 + time.tv_usec * 1'000;
-    };
-    if (value.it_value.tv_sec == 0 && value.it_value.tv_usec == 0) continue;
-    timers.push_back(
-        {which, nanoseconds(value.it_interval), std::max(nanoseconds(value.it_value), int64_t{1})});
-  }
-  return timers;
-}
-
-Status AskProcess(Injection& injection, const TaskMemory& memory, const ProcStatus& status,
-                  ProcessState& out) {
-  out.actions = TRY(AskActions(injection, memory, status));
-  out.timers = TRY(AskTimers(injection, memory));
-  out.layout.brk = TRY(injection.Call(MakeCall(Sys::brk, 0)));
-  out.dumpable = static_cast<uint32_t>(TRY(injection.Call(MakeCall(Sys::prctl, PR_GET_DUMPABLE))));
-  out.credentials.securebits =
-      static_cast<uint32_t>(TRY(injection.Call(MakeCall(Sys::prctl, PR_GET_SECUREBITS))));
-  int32_t subreaper = 0;
-  uint64_t told =
-      TRY(injection.Call(MakeCall(Sys::prctl, PR_GET_CHILD_SUBREAPER, injection.scratch())));
-  if (told == 0 && memory.Read(injection.scratch(), &subreaper, sizeof subreaper))
-    out.subreaper = subreaper != 0;
-  uint64_t denied = TRY(injection.Call(MakeCall(Sys::prctl, kGetMdwe)));
-  if (!CallFailed(denied)) out.execution_denied = denied;
-  uint64_t no_huge = TRY(injection.Call(MakeCall(Sys::prctl, PR_GET_THP_DISABLE)));
-  out.no_huge_pages = no_huge == 1;
-  return {};
-}
-
 Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
   ProcStat stat = TRY(ProcStat::Read(pid));
   out.pid = pid;
@@ -172,7 +85,6 @@ Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
   out.directory = ReadProcLink(pid, "cwd");
   out.umask = static_cast<uint32_t>(status.Number("Umask", 8));
   out.personality = strtoull(TRY(ReadProcFile(pid, "personality")).c_str(), nullptr, 16);
-  out.credentials = ReadCredentials(status);
   out.limits = TRY(ReadLimits(pid));
   auto filter = ReadProcFile(pid, "coredump_filter");
   if (filter.ok()) out.core_filter = strtoull(filter->c_str(), nullptr, 16);
@@ -184,36 +96,17 @@ Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
   return {};
 }
 
-// Each namespace that a process has of its own would be another after a restore.
-constexpr std::string_view kNamespaces[] = {"cgroup", "ipc",  "mnt",  "net",
-                                            "pid",    "time", "user", "uts"};
-
-// What would be lost of namespaces, of confinement and of timers.
-void FindConfinement(pid_t pid, Losses& losses) {
-  auto lose = [&](std::string kind, std::string what) {
-    losses.push_back({.pid = pid, .kind = std::move(kind), .what = std::move(what)});
-  };
-  for (std::string_view name : kNamespaces) {
-    std::string theirs = ReadProcLink(pid, fmt::format("ns/{}", name));
-    std::string ours = ReadProcLink(getpid(), fmt::format("ns/{}", name));
-    if (!theirs.empty() && theirs != ours) {
-      lose("namespace", fmt::format("it is in another {} namespace than this command: run this "
-                                    "inside it (nsenter -t {} -a)",
-                                    name, pid));
-    }
-  }
-  if (ReadProcLink(pid, "root") != ReadProcLink(getpid(), "root"))
-    lose("root", fmt::format("its root directory is {}", ReadProcLink(pid, "root")));
-  auto status = ProcStatus::Read(pid);
-  if (!status.ok()) return;
-  if (uint64_t mode = status->Number("Seccomp"); mode != 0) {
-    lose("seccomp", fmt::format("it is confined by seccomp ({}), which isn't kept: it would go on "
-                                "less confined than it was",
-                                mode == 1 ? "strict mode" : "a filter"));
-  }
-  auto timers = ReadProcFile(pid, "timers");
-  if (timers.ok() && !timers->empty())
-    lose("timer", "it has timers made by timer_create, which aren't kept");
+// A filter of the task's own could answer calls that it is made to make by killing it.
+bool MayMakeCalls(pid_t tid, const ProcStatus& status, Losses& losses) {
+  if (status.Number("Seccomp") == 0 || ptracer::SuspendSeccomp(tid, FrozenTree::kTraceOptions).ok())
+    return true;
+  losses.push_back({.pid = tid,
+                    .kind = "seccomp",
+                    .what = "what only it can tell of itself can't be asked for: it could be "
+                            "killed for the call. To suspend its filter takes CAP_SYS_ADMIN and a "
+                            "caller that isn't confined itself",
+                    .forcible = false});
+  return false;
 }
 
 }  // namespace
@@ -230,14 +123,23 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemo
     out.condition = ProcessCondition::kStopped;
     out.stop_signal = task.stopped_by;
   }
-  FindConfinement(process.pid, losses);
+  FindConfinement(process, losses);
 
   InjectionSite site = TRY(InjectionSite::Find(memory, mappings, process.pid));
   for (const FrozenTask& task : process.tasks) {
-    TaskState state = TRY(CaptureTask(process.pid, task));
-    auto injection = TRY(Injection::Begin(task, memory, site));
-    if (task.tid == first) TRY(AskProcess(*injection, memory, status, out));
-    TRY(AskTask(*injection, memory, state));
+    ProcStatus own = TRY(ProcStatus::ReadTask(process.pid, task.tid));
+    TaskState state = TRY(CaptureTask(process.pid, task, own));
+    if (!MayMakeCalls(task.tid, own, losses)) {
+      out.tasks.push_back(std::move(state));
+      continue;
+    }
+    auto injection = TRY(Injection::Begin(process.pid, task, own, memory, site));
+    TaskQuestions questions(*injection);
+    std::optional<ProcessQuestions> of_process;
+    if (task.tid == first) of_process.emplace(*injection, own);
+    TRY(injection->Run());
+    TRY(questions.Answer(*injection, state, losses));
+    if (of_process) TRY(of_process->Answer(*injection, out));
     TRY(injection->End());
     out.tasks.push_back(std::move(state));
   }

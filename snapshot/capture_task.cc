@@ -1,8 +1,5 @@
 #include "snapshot/capture_task.h"
 
-#include <linux/prctl.h>
-#include <unistd.h>
-
 #include "base/syscall.h"
 #include "snapshot/scheduling.h"
 #include "tracee/proc_files.h"
@@ -31,14 +28,35 @@ bool LimitRestarts(const Registers& stopped) {
   return !(again == anew);
 }
 
+std::vector<uint32_t> Narrow(const std::vector<uint64_t>& wide) {
+  std::vector<uint32_t> out;
+  out.reserve(wide.size());
+  for (uint64_t value : wide) out.push_back(static_cast<uint32_t>(value));
+  return out;
+}
+
 }  // namespace
+
+Credentials ReadCredentials(const ProcStatus& status) {
+  Credentials credentials;
+  credentials.uids = Narrow(status.Numbers("Uid"));
+  credentials.gids = Narrow(status.Numbers("Gid"));
+  credentials.groups = Narrow(status.Numbers("Groups"));
+  credentials.inheritable = status.Number("CapInh", 16);
+  credentials.permitted = status.Number("CapPrm", 16);
+  credentials.effective = status.Number("CapEff", 16);
+  credentials.bounding = status.Number("CapBnd", 16);
+  credentials.ambient = status.Number("CapAmb", 16);
+  credentials.no_new_privileges = status.Number("NoNewPrivs") != 0;
+  return credentials;
+}
 
 PendingSignal KeptSignal(const siginfo_t& info) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(&info);
   return {{bytes, bytes + sizeof info}};
 }
 
-Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task) {
+Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, const ProcStatus& status) {
   TaskState out;
   out.tid = task.tid;
   ProcStat stat = TRY(ProcStat::ReadTask(pid, task.tid));
@@ -59,26 +77,8 @@ Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task) {
     out.robust_list_size = size;
   }
   out.scheduling = TRY(ReadScheduling(task.tid));
+  out.credentials = ReadCredentials(status);
   return out;
-}
-
-Status AskTask(Injection& injection, const TaskMemory& memory, TaskState& out) {
-  stack_t stack{};
-  uint64_t result = TRY(injection.Call(MakeCall(Sys::sigaltstack, 0, injection.scratch())));
-  if (result != 0 || !memory.Read(injection.scratch(), &stack, sizeof stack))
-    return Error(0, "it can't say where its alternate signal stack is", out.tid);
-  out.alternate_stack = {reinterpret_cast<uint64_t>(stack.ss_sp), stack.ss_flags, stack.ss_size};
-  result = TRY(injection.Call(MakeCall(Sys::prctl, PR_GET_TID_ADDRESS, injection.scratch())));
-  if (result != 0 || !memory.Read(injection.scratch(), &out.clear_tid, sizeof out.clear_tid)) {
-    return Error(static_cast<int>(-result),
-                 "it can't say which word is cleared at its end (a kernel without "
-                 "CONFIG_CHECKPOINT_RESTORE)",
-                 out.tid);
-  }
-  result = TRY(injection.Call(MakeCall(Sys::prctl, PR_GET_PDEATHSIG, injection.scratch())));
-  if (result != 0 || !memory.Read(injection.scratch(), &out.parent_death_signal, sizeof(int32_t)))
-    return Error(0, "it can't say what signal its parent's end sends it", out.tid);
-  return {};
 }
 
 }  // namespace retake

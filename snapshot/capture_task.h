@@ -7,15 +7,14 @@
 
 #include "snapshot/checkpoint_image.h"
 #include "snapshot/frozen_tree.h"
-#include "snapshot/injection.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 
-// What can be told from outside.
-Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task);
-// What only the task itself can tell.
-Status AskTask(Injection& injection, const TaskMemory& memory, TaskState& out);
+// What can be told from outside. `status` is /proc/PID/task/TID/status.
+Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, const ProcStatus& status);
 
+Credentials ReadCredentials(const ProcStatus& status);
 PendingSignal KeptSignal(const siginfo_t& info);
 
 }  // namespace retake

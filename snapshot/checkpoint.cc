@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "snapshot/capture_memory.h"
 #include "snapshot/capture_process.h"
 #include "snapshot/checkpoint_file.h"
+#include "snapshot/confinement.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/frozen_tree.h"
 #include "snapshot/smaps.h"
@@ -33,7 +35,7 @@ class Checkpoint {
     report.losses = image_.losses;
     report.processes = image_.processes.size();
     for (const ProcessState& process : image_.processes) report.tasks += process.tasks.size();
-    if (writer_ == nullptr || (!report.losses.empty() && !options_.accept_losses)) {
+    if (writer_ == nullptr || !MayLose(report.losses)) {
       tree_->Release();
       report.pause = tree_->pause();
       return report;
@@ -51,6 +53,11 @@ class Checkpoint {
   }
 
  private:
+  bool MayLose(const Losses& losses) const {
+    return losses.empty() ||
+           (options_.accept_losses && std::ranges::all_of(losses, &Loss::forcible));
+  }
+
   Status CaptureAll() {
     image_.files = options_.files;
     image_.taken_at = ClockNanoseconds(CLOCK_REALTIME);
@@ -67,6 +74,7 @@ class Checkpoint {
       }
       image_.processes.back().parent = static_cast<uint32_t>(frozen.parent);
     }
+    FindSharing(living, image_.losses);
     auto tables = TRY(CaptureDescriptors(living, {.skipped = options_.skipped_fds}, objects_,
                                          image_.open_files, image_.losses));
     size_t next = 0;

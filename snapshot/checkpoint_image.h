@@ -84,6 +84,43 @@ void Visit(V& visit, PendingSignal& signal) {
   visit("info", signal.info);
 }
 
+struct Credentials {
+  std::vector<uint32_t> uids, gids;  // real, effective, saved, file system
+  std::vector<uint32_t> groups;
+  uint64_t inheritable = 0, permitted = 0, effective = 0, bounding = 0, ambient = 0;
+  uint32_t securebits = 0;
+  bool no_new_privileges = false;
+};
+
+template <typename V>
+void Visit(V& visit, Credentials& credentials) {
+  visit("uids", credentials.uids);
+  visit("gids", credentials.gids);
+  visit("groups", credentials.groups);
+  visit("inheritable", credentials.inheritable);
+  visit("permitted", credentials.permitted);
+  visit("effective", credentials.effective);
+  visit("bounding", credentials.bounding);
+  visit("ambient", credentials.ambient);
+  visit("securebits", credentials.securebits);
+  visit("no_new_privileges", credentials.no_new_privileges);
+}
+
+// See snapshot/task_attributes.h.
+struct KeptAttribute {
+  std::string name;
+  int64_t value = 0;
+};
+
+template <typename V>
+void Visit(V& visit, KeptAttribute& attribute) {
+  visit("name", attribute.name);
+  visit("value", attribute.value);
+}
+
+// The nodes that a mask of a NUMA policy has room for.
+inline constexpr uint64_t kMaxNodes = 1024;
+
 struct TaskState {
   int32_t tid = 0;
   std::string name;
@@ -100,6 +137,10 @@ struct TaskState {
   RseqRegistration rseq;
   int32_t parent_death_signal = 0;
   Scheduling scheduling;
+  Credentials credentials;
+  uint32_t memory_policy = 0;         // get_mempolicy(2): MPOL_*
+  std::vector<uint8_t> memory_nodes;  // its mask of nodes
+  std::vector<KeptAttribute> attributes;
 };
 
 template <typename V>
@@ -119,6 +160,10 @@ void Visit(V& visit, TaskState& task) {
   visit("rseq", task.rseq);
   visit("parent_death_signal", task.parent_death_signal);
   visit("scheduling", task.scheduling);
+  visit("credentials", task.credentials);
+  visit("memory_policy", task.memory_policy);
+  visit("memory_nodes", task.memory_nodes);
+  visit("attributes", task.attributes);
 }
 
 struct SignalAction {
@@ -154,28 +199,6 @@ template <typename V>
 void Visit(V& visit, ResourceLimit& limit) {
   visit("soft", limit.soft);
   visit("hard", limit.hard);
-}
-
-struct Credentials {
-  std::vector<uint32_t> uids, gids;  // real, effective, saved, file system
-  std::vector<uint32_t> groups;
-  uint64_t inheritable = 0, permitted = 0, effective = 0, bounding = 0, ambient = 0;
-  uint32_t securebits = 0;
-  bool no_new_privileges = false;
-};
-
-template <typename V>
-void Visit(V& visit, Credentials& credentials) {
-  visit("uids", credentials.uids);
-  visit("gids", credentials.gids);
-  visit("groups", credentials.groups);
-  visit("inheritable", credentials.inheritable);
-  visit("permitted", credentials.permitted);
-  visit("effective", credentials.effective);
-  visit("bounding", credentials.bounding);
-  visit("ambient", credentials.ambient);
-  visit("securebits", credentials.securebits);
-  visit("no_new_privileges", credentials.no_new_privileges);
 }
 
 // The kernel's own record of where a program's parts are (struct prctl_mm_map).
@@ -300,6 +323,9 @@ void Visit(V& visit, SharedObject& object) {
 
 enum class ProcessCondition : uint8_t { kRunning = 0, kStopped, kZombie };
 
+// MEMBARRIER_CMD_REGISTER_*: global expedited, private expedited, that with sync_core, with rseq.
+inline constexpr uint64_t kAllMembarriers = 1 << 2 | 1 << 4 | 1 << 6 | 1 << 8;
+
 struct ProcessState {
   int32_t pid = 0;
   uint32_t parent = 0;  // index of a process before this one; the first's is its own
@@ -315,7 +341,7 @@ struct ProcessState {
   std::string root, directory;
   uint32_t umask = 0;
   uint64_t personality = 0;
-  Credentials credentials;
+  Credentials credentials;            // kZombie; else each task has its own
   std::vector<ResourceLimit> limits;  // by RLIMIT_*
   std::vector<SignalAction> actions;  // those that aren't the default
   std::vector<PendingSignal> pending;
@@ -324,6 +350,8 @@ struct ProcessState {
   bool subreaper = false;
   bool no_huge_pages = false;     // PR_SET_THP_DISABLE
   uint64_t execution_denied = 0;  // PR_GET_MDWE
+  // Commands of membarrier(2) that it has registered for; all, where the kernel doesn't tell.
+  uint64_t membarrier = kAllMembarriers;
   uint64_t core_filter = 0;
   int32_t oom_score_adjustment = 0;
   ProgramLayout layout;
@@ -369,6 +397,7 @@ void Visit(V& visit, ProcessState& process) {
   visit("descriptors", process.descriptors);
   visit("tasks", process.tasks);
   visit("leader_exited", process.leader_exited);
+  visit("membarrier", process.membarrier);
 }
 
 // What a machine must have to restore it.

@@ -6,6 +6,7 @@
 #ifndef RETAKE_SNAPSHOT_FROZEN_TREE_H_
 #define RETAKE_SNAPSHOT_FROZEN_TREE_H_
 
+#include <sys/ptrace.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -33,6 +34,9 @@ struct FrozenProcess {
 
 class FrozenTree {
  public:
+  // What its tasks are traced with: never with EXITKILL, they are not ours.
+  static constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD;
+
   // Stops `root`, and with `descendants` its children, theirs, and so on. Parents come before their
   // children. What had been stopped goes on if that fails; the errors name the pid and what holds
   // it: another tracer, a task that doesn't stop, one that isn't ours.

@@ -27,35 +27,67 @@ Result<InjectionSite> InjectionSite::Find(const TaskMemory& memory,
   return InjectionSite{vdso->start + start};
 }
 
-Result<std::unique_ptr<Injection>> Injection::Begin(const FrozenTask& task,
+namespace {
+
+// Signals whose default is to be ignored, and that do nothing on the way either, as SIGCONT does.
+constexpr int kIgnoredSignals[] = {SIGURG, SIGWINCH, SIGCHLD};
+
+// Calls lie in the lower half of the scratch memory, what they point to in the upper.
+constexpr uint64_t kRoomOffset = Injection::kScratchSize / 2;
+constexpr size_t kMostCalls = kRoomOffset / sizeof(BatchCall);
+constexpr size_t kRoomAlignment = 16;
+
+constexpr int kCallBound = 10'000;  // ms; none of the calls waits
+
+uint64_t BitOf(int signal) { return uint64_t{1} << (signal - 1); }
+
+// A signal that the task can stop itself by and that means nothing to it; 0: there is none.
+int StopSignalFor(const ProcStatus& status) {
+  uint64_t used = status.Number("SigCgt", 16) | status.Number("SigBlk", 16) |
+                  status.Number("SigPnd", 16) | status.Number("ShdPnd", 16);
+  auto found =
+      std::ranges::find_if(kIgnoredSignals, [&](int s) { return (used & BitOf(s)) == 0; });
+  return found == std::end(kIgnoredSignals) ? 0 : *found;
+}
+
+}  // namespace
+
+Injection::Injection(pid_t pid, const FrozenTask& task, const TaskMemory& memory,
+                     const InjectionSite& site)
+    : task_(task), memory_(memory), site_(site) {
+  home_.registers = machine::Resumable(task.registers, /*same_kernel_task=*/true);
+  home_.signal_mask = task.signal_mask;
+  home_.pid = pid;
+  home_.tid = task.tid;
+}
+
+Result<std::unique_ptr<Injection>> Injection::Begin(pid_t pid, const FrozenTask& task,
+                                                    const ProcStatus& status,
                                                     const TaskMemory& memory,
                                                     const InjectionSite& site) {
-  std::unique_ptr<Injection> injection(new Injection(task, memory, site));
-  TRY(injection->Enter());
+  std::unique_ptr<Injection> injection(new Injection(pid, task, memory, site));
+  TRY(injection->Enter(status));
   return injection;
 }
 
 Injection::~Injection() {
-  // Only after a failure, and then the task goes back by itself once it is let go.
-  if (entered_) (void)Leave();
+  // Only after a failure. The memory that calls needed stays if even that fails.
+  if (entered_) (void)End();
 }
 
 Status Injection::WriteTable() {
   return memory_.ForceWrite(site_.address + machine::Inject().table, machine::InjectTable(home_));
 }
 
-Status Injection::Enter() {
-  home_.registers = machine::Resumable(task_.registers, /*same_kernel_task=*/true);
-  home_.signal_mask = task_.signal_mask;
+Status Injection::Enter(const ProcStatus& status) {
+  home_.stop_signal = StopSignalFor(status);
   TRY(memory_.ForceWrite(site_.address, machine::Inject().code));
   TRY(WriteTable());
   // From here on the task must not run its own code with the mask of the injected: registers first,
   // whose way home sets the mask.
+  entered_ = true;
   BatchCall map = MakeCall(Sys::mmap, 0, kScratchSize, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, ~uint64_t{0}, 0);
-  TRY(Aim(map));
-  entered_ = true;
-  TRY(ptracer::SetSigmask(task_.tid, ~uint64_t{0}));
   uint64_t address = TRY(Call(map));
   if (CallFailed(address)) {
     return Error(static_cast<int>(-address), "it can't map the memory that calls need", task_.tid);
@@ -65,18 +97,83 @@ Status Injection::Enter() {
   return WriteTable();
 }
 
-Status Injection::ToSyscallStop() {
+void Injection::BeginBatch() {
+  if (!ran_) return;
+  calls_.clear();
+  room_.clear();
+  ran_ = false;
+}
+
+size_t Injection::Add(const BatchCall& call) {
+  BeginBatch();
+  calls_.push_back(call);
+  return calls_.size() - 1;
+}
+
+uint64_t Injection::Room(size_t size) {
+  BeginBatch();
+  uint64_t offset = room_.size();
+  room_.resize((offset + size + kRoomAlignment - 1) / kRoomAlignment * kRoomAlignment);
+  return home_.scratch + kRoomOffset + offset;
+}
+
+ByteSpan Injection::BytesAt(uint64_t address, size_t size) const {
+  return ByteSpan(room_).subspan(address - home_.scratch - kRoomOffset, size);
+}
+
+Status Injection::Run() {
+  ran_ = true;
+  if (calls_.size() > kMostCalls || room_.size() > kScratchSize - kRoomOffset)
+    return Error(E2BIG, "too many calls at once", task_.tid);
+  ByteSpan calls(reinterpret_cast<const uint8_t*>(calls_.data()),
+                 calls_.size() * sizeof(BatchCall));
+  TRY(memory_.Write(home_.scratch, calls));
+  if (!room_.empty()) TRY(memory_.Write(home_.scratch + kRoomOffset, room_));
+  Registers registers = task_.registers;
+  machine::SetInjectBatch(registers, home_.scratch, calls_.size());
+  TRY(Aim(registers, machine::Inject().batch));
+  bool read = memory_.Read(home_.scratch, calls_.data(), calls.size()) &&
+              (room_.empty() ||
+               memory_.Read(home_.scratch + kRoomOffset, room_.data(), room_.size()));
+  if (!read) return Error(0, "its memory can't be read", task_.tid);
+  return {};
+}
+
+Result<uint64_t> Injection::Call(const BatchCall& call) {
+  Registers registers = task_.registers;
+  machine::SetCall(registers, call.number, call.args);
+  TRY(Aim(registers, machine::Inject().call));
+  TRY(ptracer::GetRegisters(task_.tid, registers));
+  return machine::InjectResult(registers);
+}
+
+Status Injection::Aim(Registers registers, uint64_t code) {
+  machine::ForgetSyscall(registers);
+  SetPc(registers, site_.address + code);
+  TRY(ptracer::SetRegisters(task_.tid, registers));
+  uint64_t own_stop = home_.stop_signal == 0 ? 0 : BitOf(home_.stop_signal);
+  TRY(ptracer::SetSigmask(task_.tid, ~own_stop));
+  return ToStop();
+}
+
+Status Injection::ToStop() {
+  const uint64_t wanted = site_.address + machine::Inject().stopped;
   for (;;) {
-    TRY(ptracer::Resume(task_.tid, ResumeKind::kToSyscall));
-    auto status = TRY(ptracer::WaitOne(task_.tid, -1));
+    TRY(ptracer::Resume(task_.tid, home_.stop_signal == 0 ? ResumeKind::kToSyscall
+                                                          : ResumeKind::kContinue));
+    auto status = TRY(ptracer::WaitOne(task_.tid, kCallBound));
+    if (!status) {
+      return Error(ETIMEDOUT, fmt::format("a call made in its name took over {} s",
+                                          kCallBound / 1000), task_.tid);
+    }
     switch (status->kind()) {
-      case StopKind::kSyscall:
-        return {};
       case StopKind::kExited:
       case StopKind::kKilled:
         entered_ = false;
         return Error(ESRCH, "it ended while it was being looked at", task_.tid);
       case StopKind::kSignal:
+        // The own one, or one of that number from elsewhere, which means nothing to the task.
+        if (status->signal() == home_.stop_signal) break;
         // Only SIGSTOP comes through; it is sent again at the end.
         if (status->signal() != SIGSTOP) {
           return Error(
@@ -84,40 +181,23 @@ Status Injection::ToSyscallStop() {
               task_.tid);
         }
         stop_met_ = true;
+        continue;
+      case StopKind::kSyscall:
         break;
       default:
-        break;
+        continue;
     }
+    Registers registers;
+    TRY(ptracer::GetRegisters(task_.tid, registers));
+    if (Pc(registers) != wanted) continue;
+    // Without a signal, at the end of the call that would have sent it, not at its begin.
+    if (status->kind() == StopKind::kSyscall && machine::ResultOf(registers) != 0) continue;
+    return {};
   }
 }
 
-Status Injection::Aim(const BatchCall& call) {
-  Registers registers = task_.registers;
-  machine::ForgetSyscall(registers);
-  machine::SetCall(registers, call.number, call.args);
-  SetPc(registers, site_.address + machine::Inject().call);
-  return ptracer::SetRegisters(task_.tid, registers);
-}
-
-Result<uint64_t> Injection::Call(const BatchCall& call) {
-  TRY(Aim(call));
-  TRY(ToSyscallStop());
-  TRY(ToSyscallStop());
-  Registers registers;
-  TRY(ptracer::GetRegisters(task_.tid, registers));
-  return static_cast<uint64_t>(machine::ResultOf(registers));
-}
-
-Status Injection::Leave() {
+Status Injection::Restore() {
   entered_ = false;
-  TRY(ptracer::Interrupt(task_.tid));
-  for (bool stopped = false; !stopped;) {
-    TRY(ptracer::Resume(task_.tid, ResumeKind::kContinue));
-    auto status = TRY(ptracer::WaitOne(task_.tid, -1));
-    if (status->gone()) return Error(ESRCH, "it ended while it was being looked at", task_.tid);
-    if (status->kind() == StopKind::kSignal) stop_met_ = true;
-    stopped = status->kind() == StopKind::kEventStop || status->kind() == StopKind::kGroupStop;
-  }
   // The mask first: the way home, which the registers are still on, would set the same.
   TRY(ptracer::SetSigmask(task_.tid, task_.signal_mask));
   TRY(ptracer::SetRegisters(task_.tid, task_.registers));
@@ -128,13 +208,17 @@ Status Injection::Leave() {
 }
 
 Status Injection::End() {
-  BatchCall unmap = MakeCall(Sys::munmap, home_.scratch, home_.scratch_size);
-  home_.scratch_size = 0;
-  TRY(WriteTable());
-  uint64_t result = TRY(Call(unmap));
+  uint64_t result = 0;
+  if (home_.scratch_size != 0) {
+    BatchCall unmap = MakeCall(Sys::munmap, home_.scratch, home_.scratch_size);
+    home_.scratch_size = 0;
+    TRY(WriteTable());
+    result = TRY(Call(unmap));
+  }
+  TRY(Restore());
   if (result != 0)
     return Error(static_cast<int>(-result), "it can't give back what calls needed", task_.tid);
-  return Leave();
+  return {};
 }
 
 }  // namespace retake

@@ -1,23 +1,30 @@
 // Injection: calls made by a task that isn't ours, in its own name.
 //
 // The code lies in unused bytes of the task's vDSO, which every task has and nothing else uses, and
-// it needs nobody to go on: should we die at any instant, the task finishes the call, gives back
+// it needs nobody to go on: should we die at any instant, the task finishes the calls, gives back
 // what was mapped, and goes on where it was (arch/<isa>/inject.S). Signals stay pending meanwhile.
 //
-// It begins and ends at a stop of PTRACE_INTERRUPT, with the task's registers as they were there.
-// So it is the kernel that continues an interrupted call, with the time that remained of it. (A
-// signal return would have made the kernel forget that time.)
+// It begins and ends with the task's registers as they were at its stop, and ends at a stop too. So
+// it is the kernel that continues an interrupted call, with the time that remained of it. (A signal
+// return would have made the kernel forget that time.)
+//
+// A batch of calls costs one stop: by a signal that the task sends to itself, one that it neither
+// catches nor blocks and that is ignored by default. Where a task has none such, it is stopped at
+// each call.
 #ifndef RETAKE_SNAPSHOT_INJECTION_H_
 #define RETAKE_SNAPSHOT_INJECTION_H_
 
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "snapshot/frozen_tree.h"
 #include "stub/layout.h"
 #include "tracee/maps.h"
 #include "tracee/memory.h"
+#include "tracee/proc_files.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -34,29 +41,44 @@ class Injection {
  public:
   static constexpr uint64_t kScratchSize = 0x1'0000;
 
-  // `task` is at its stop. Maps scratch memory in it.
-  static Result<std::unique_ptr<Injection>> Begin(const FrozenTask& task, const TaskMemory& memory,
+  // `task` is at its stop; `status` is /proc/PID/task/TID/status. Maps scratch memory in it.
+  static Result<std::unique_ptr<Injection>> Begin(pid_t pid, const FrozenTask& task,
+                                                  const ProcStatus& status,
+                                                  const TaskMemory& memory,
                                                   const InjectionSite& site);
   Injection(const Injection&) = delete;
   Injection& operator=(const Injection&) = delete;
   ~Injection();
 
-  // kScratchSize bytes that calls may read and write.
-  uint64_t scratch() const { return home_.scratch; }
-  Result<uint64_t> Call(const BatchCall& call);
+  // A call of the next batch; `call` may point into Room. Its index, for `result`.
+  size_t Add(const BatchCall& call);
+  // The address of `size` zero bytes, aligned to 16, that calls of the next batch may write to.
+  uint64_t Room(size_t size);
+  // Makes the calls that were added since the last batch, and reads what they gave.
+  Status Run();
+  // Of the last batch.
+  uint64_t result(size_t index) const { return calls_[index].result; }
+  template <typename T>
+  T At(uint64_t address) const {
+    T value;
+    memcpy(&value, BytesAt(address, sizeof value).data(), sizeof value);
+    return value;
+  }
+  ByteSpan BytesAt(uint64_t address, size_t size) const;
   Status End();
 
  private:
-  Injection(const FrozenTask& task, const TaskMemory& memory, const InjectionSite& site)
-      : task_(task), memory_(memory), site_(site) {}
-  Status Enter();
-  // The next thing that the task does is the call, and then it goes home.
-  Status Aim(const BatchCall& call);
+  Injection(pid_t pid, const FrozenTask& task, const TaskMemory& memory, const InjectionSite& site);
+  Status Enter(const ProcStatus& status);
+  // One call, whose arguments point to nothing.
+  Result<uint64_t> Call(const BatchCall& call);
+  Status Aim(Registers registers, uint64_t code);
+  // Resumes to the stop behind the calls.
+  Status ToStop();
   Status WriteTable();
-  // Resumes to the next stop at the begin or the end of a call.
-  Status ToSyscallStop();
-  // Resumes to the stop of an interrupt, and gives the task back its registers there.
-  Status Leave();
+  void BeginBatch();
+  // Gives the task back its registers at its stop.
+  Status Restore();
 
   const FrozenTask& task_;
   const TaskMemory& memory_;
@@ -64,6 +86,9 @@ class Injection {
   InjectHome home_;
   bool entered_ = false;
   bool stop_met_ = false;  // a SIGSTOP, which can't be blocked
+  std::vector<BatchCall> calls_;
+  std::vector<uint8_t> room_;
+  bool ran_ = true;  // what is added next is of a new batch
 };
 
 }  // namespace retake

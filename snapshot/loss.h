@@ -18,6 +18,7 @@ struct Loss {
   std::string kind;     // a word or two: "socket", "io_uring", "mapping"
   std::string what;     // a sentence's rest: what is there, what becomes of it, what can be done
   bool certain = true;  // false: it can't be known whether there is anything to lose
+  bool forcible = true;  // false: no checkpoint can be taken, --force or not
 };
 
 template <typename V>
@@ -27,6 +28,7 @@ void Visit(V& visit, Loss& loss) {
   visit("kind", loss.kind);
   visit("what", loss.what);
   visit("certain", loss.certain);
+  visit("forcible", loss.forcible);
 }
 
 // "pid 12, fd 3 (socket): ..."

@@ -1,12 +1,15 @@
-// RestoredProcess: the part that gives each task the rights it had, and no more.
+// RestoredProcess: the part that gives each task the rights that it had, and no more, and its other
+// attributes.
 #include <linux/capability.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "snapshot/restored_process.h"
+#include "snapshot/task_attributes.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -21,8 +24,7 @@ ByteSpan BytesOf(const std::vector<T>& values) {
 
 }  // namespace
 
-Status RestoredProcess::SetCredentials(const Task& task, const ProcessState& state) {
-  const Credentials& want = state.credentials;
+Status RestoredProcess::SetCredentials(const Task& task, const Credentials& want) {
   if (want.uids.size() < 4 || want.gids.size() < 4)
     return Error(0, "the checkpoint doesn't say whose it is", task.tid);
   ProcStatus now = TRY(ProcStatus::ReadTask(pid_, task.tid));
@@ -88,6 +90,32 @@ Status RestoredProcess::SetCredentials(const Task& task, const ProcessState& sta
     TRY(call({}, MakeCall(Sys::prctl, PR_SET_SECUREBITS, want.securebits), "its secure bits"));
   if (want.no_new_privileges)
     TRY(call({}, MakeCall(Sys::prctl, PR_SET_NO_NEW_PRIVS, 1), "no_new_privs"));
+  return {};
+}
+
+// Each is asked for first: most are as they would be anyway, and some can't be set at all.
+Status RestoredProcess::SetAttributes(const Task& task, const TaskState& state) {
+  for (const KeptAttribute& kept : state.attributes) {
+    const auto& all = AllTaskAttributes();
+    auto known = std::ranges::find(all, kept.name, &TaskAttribute::name);
+    if (known == all.end())
+      return Error(0, fmt::format("this retake can't set {}", kept.name), task.tid);
+    BatchCall ask = MakeCall(known->get);
+    std::ranges::copy(known->get_arguments, ask.args);
+    if (known->by_pointer >= 0) ask.args[known->by_pointer] = scratch();
+    auto present = static_cast<int64_t>(TRY(Remote(task).Call(ask)));
+    if (known->by_pointer >= 0 && present == 0) {
+      int32_t answer = 0;
+      if (!memory_.Read(scratch(), &answer, sizeof answer))
+        return Error(0, "its memory can't be read", task.tid);
+      present = answer;
+    }
+    if (present == kept.value) continue;
+    BatchCall set = MakeCall(known->set);
+    std::ranges::copy(known->set_arguments, set.args);
+    set.args[known->set_index] = static_cast<uint64_t>(kept.value) & ~known->ignored_bits;
+    TRY(CallTask(task, {}, set, known->name));
+  }
   return {};
 }
 

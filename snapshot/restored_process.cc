@@ -25,6 +25,9 @@ namespace {
 
 constexpr int kEndBound = 10'000;  // ms
 
+// <linux/prctl.h>; headers of Debian 12 lack it.
+constexpr uint64_t kSetMdwe = 65;
+
 constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
                                    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 
@@ -227,7 +230,16 @@ Status RestoredProcess::BuildState(const ProcessState& state) {
   };
   if (state.subreaper) calls.push_back(MakeCall(Sys::prctl, PR_SET_CHILD_SUBREAPER, 1));
   if (state.no_huge_pages) calls.push_back(MakeCall(Sys::prctl, PR_SET_THP_DISABLE, 1));
+  if (state.execution_denied != 0)
+    calls.push_back(MakeCall(Sys::prctl, kSetMdwe, state.execution_denied));
   TRY(Run(calls, "can't set what it is"));
+  for (uint64_t command = 1; command <= kAllMembarriers; command <<= 1) {
+    if ((state.membarrier & command) == 0) continue;
+    uint64_t registered = TRY(Call(MakeCall(Sys::membarrier, command)));
+    // Where the kernel can't, and didn't tell what was registered, it may not have been.
+    if (CallFailed(registered) && state.membarrier != kAllMembarriers)
+      return Error(static_cast<int>(-registered), "can't register it for memory barriers", pid_);
+  }
 
   for (const SignalAction& action : state.actions) {
     result = TRY(
@@ -274,7 +286,10 @@ Status RestoredProcess::BuildTasks(const ProcessState& state) {
   for (size_t i = 0; i < tasks_.size(); ++i) TRY(BuildTask(tasks_[i], state.tasks[i]));
   for (size_t i = 0; i < tasks_.size(); ++i)
     TRY(ApplyScheduling(tasks_[i].tid, state.tasks[i].scheduling));
-  for (const Task& task : tasks_) TRY(SetCredentials(task, state));
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    TRY(SetAttributes(tasks_[i], state.tasks[i]));
+    TRY(SetCredentials(tasks_[i], state.tasks[i].credentials));
+  }
   for (size_t i = 0; i < tasks_.size(); ++i) {
     // A change of credentials clears it.
     if (state.tasks[i].parent_death_signal == 0) continue;
@@ -323,6 +338,11 @@ Status RestoredProcess::BuildTask(const Task& task, const TaskState& state) {
                  MakeCall(Sys::rseq, state.rseq.address, state.rseq.size, state.rseq.flags,
                           state.rseq.signature),
                  "its restartable sequences"));
+  }
+  if (state.memory_policy != 0) {
+    TRY(CallTask(task, state.memory_nodes,
+                 MakeCall(Sys::set_mempolicy, state.memory_policy, scratch(), kMaxNodes),
+                 "the NUMA nodes that its memory comes from"));
   }
   for (const PendingSignal& pending : state.pending) {
     int32_t signal = TRY(SignalOf(pending, task.tid));

@@ -85,7 +85,8 @@ class RestoredProcess {
   Status ProtectRegions(const ProcessState& state);
   Status SetLayout(const ProcessState& state, int executable);
   Status BuildTask(const Task& task, const TaskState& state);
-  Status SetCredentials(const Task& task, const ProcessState& state);
+  Status SetCredentials(const Task& task, const Credentials& want);
+  Status SetAttributes(const Task& task, const TaskState& state);
 
   const RestoreMaterial& material_;
   pid_t pid_;

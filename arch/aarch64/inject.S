@@ -1,27 +1,60 @@
-// Code that makes a call in a task that isn't ours, and that puts the task back by itself: each way
+// Code that makes calls in a task that isn't ours, and that puts the task back by itself: each way
 // through it, whoever watches or has ceased to, ends at the task's own next instruction with its
 // own registers and signal mask. It is written over unused bytes of the task's vDSO, with the table
 // at its end filled in (machine::InjectTable).
 //
+// Behind the calls it sends itself a signal that the task ignores: a stop for who traces it, and
+// nothing at all where nobody does.
+//
 // Nothing here touches the stack or the flags. A branch to anywhere needs a register: x17, which
 // the procedure call standard gives to veneers, is lost where the tracer has died, and only then.
+#define SYS_tgkill 131
 #define SYS_rt_sigprocmask 135
 #define SYS_munmap 215
 #define SIG_SETMASK 2
 #define SIGSET_BYTES 8
 
+// struct BatchCall of stub/layout.h.
+#define CALL_NUMBER 0
+#define CALL_ARGUMENT(n) (8 + 8 * n)
+#define CALL_RESULT 56
+#define CALL_BYTES 64
+
     .section .rodata.retake_inject, "a", %progbits
-    .globl retake_inject_begin, retake_inject_end, retake_inject_call
-    .globl retake_inject_table
-    .hidden retake_inject_begin, retake_inject_end, retake_inject_call
-    .hidden retake_inject_table
+    .globl retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_batch
+    .globl retake_inject_stopped, retake_inject_table
+    .hidden retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_batch
+    .hidden retake_inject_stopped, retake_inject_table
 
     .balign 16
 retake_inject_begin:
 
-// One call with the registers as they are.
+// One call with the registers as they are; its result is in x19 at the stop.
 retake_inject_call:
     svc #0
+    mov x19, x0
+    b stop
+
+// The calls at x21, as many as x20 says.
+retake_inject_batch:
+    cbz x20, stop
+    ldr x8, [x21, #CALL_NUMBER]
+    ldp x0, x1, [x21, #CALL_ARGUMENT(0)]
+    ldp x2, x3, [x21, #CALL_ARGUMENT(2)]
+    ldp x4, x5, [x21, #CALL_ARGUMENT(4)]
+    svc #0
+    str x0, [x21, #CALL_RESULT]
+    add x21, x21, #CALL_BYTES
+    sub x20, x20, #1
+    b retake_inject_batch
+
+stop:
+    ldr x0, table_pid
+    ldr x1, table_tid
+    ldr x2, table_stop_signal
+    mov x8, #SYS_tgkill
+    svc #0
+retake_inject_stopped:
     ldr x0, table_scratch
     ldr x1, table_scratch_size
     mov x8, #SYS_munmap
@@ -64,6 +97,12 @@ table_mask:
 table_scratch:
     .quad 0
 table_scratch_size:
+    .quad 0
+table_pid:
+    .quad 0
+table_tid:
+    .quad 0
+table_stop_signal:
     .quad 0
 retake_inject_end:
 

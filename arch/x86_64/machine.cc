@@ -216,6 +216,13 @@ bool RewindEndedCall(Registers& stopped) {
   return true;
 }
 
+void SetInjectBatch(Registers& regs, uint64_t calls, uint64_t count) {
+  regs.words[kRbx] = calls;
+  regs.words[kR12] = count;
+}
+
+uint64_t InjectResult(const Registers& regs) { return regs.words[kR15]; }
+
 // arch/x86/kernel/signal.c, arch_do_signal_or_restart, with no signal to deliver.
 Registers Resumable(const Registers& stopped, bool same_kernel_task) {
   Registers out = stopped;

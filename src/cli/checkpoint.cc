@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "archive/archive.h"
@@ -39,10 +40,11 @@ int FinishCheck(const CheckpointReport& report) {
 int Finish(const CheckpointOptions& options, const CheckpointReport& report, bool quiet) {
   if (!report.written) {
     PrintLosses(report.losses, stderr);
+    bool forcible = std::ranges::all_of(report.losses, &Loss::forcible);
     return Fail(Reason::kLoss,
                 fmt::format("a checkpoint of pid {} would lose what is listed above; nothing was "
-                            "written (--force takes it all the same)",
-                            options.pid),
+                            "written{}",
+                            options.pid, forcible ? " (--force takes it all the same)" : ""),
                 kExitLoss);
   }
   PrintLosses(report.losses, stderr);

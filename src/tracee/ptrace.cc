@@ -63,6 +63,10 @@ Status SetOptions(pid_t pid, uint64_t options) {
   return {};
 }
 
+Status SuspendSeccomp(pid_t pid, uint64_t options) {
+  return SetOptions(pid, options | PTRACE_O_SUSPEND_SECCOMP);
+}
+
 Status Interrupt(pid_t pid) {
   if (Raw(PTRACE_INTERRUPT, pid, nullptr, nullptr) != 0) return Failed(pid, "can't interrupt");
   return {};

@@ -36,6 +36,8 @@ namespace ptracer {
 // Attaches without stopping the task. `options` are PTRACE_O_*.
 Status Seize(pid_t pid, uint64_t options);
 Status SetOptions(pid_t pid, uint64_t options);
+// Sets these options, and that the task's seccomp filters don't act while it is traced.
+Status SuspendSeccomp(pid_t pid, uint64_t options);
 Status Interrupt(pid_t pid);
 Status Detach(pid_t pid);
 Status Resume(pid_t pid, ResumeKind kind, int signal = 0);

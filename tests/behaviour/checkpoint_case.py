@@ -401,6 +401,14 @@ print(sorted(seen))
     expect(bench.lines(), ["ready", "['alrm', 'rt', 'usr1']"], "its state")
 
 
+def attributes(bench):
+    """Of the process, and of each thread for itself: credentials, policies, registrations."""
+    bench.start(str(bench.tools / "attributes"))
+    bench.await_line("ready")
+    bench.around()
+    expect(bench.lines(), ["ready", "same"], "its attributes")
+
+
 def calls_in_progress(bench):
     """A target left running sees no interrupted call, however often it is looked at."""
     bench.start(str(bench.tools / "interrupted_calls"))
@@ -627,6 +635,36 @@ print("end")
         os.close(write)
 
 
+def one_thread_confined(bench):
+    """What a single thread has done to itself is named too, with its tid."""
+    bench.start(str(bench.tools / "attributes"), "confined")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    thread = [int(tid) for tid in os.listdir(f"/proc/{pid}/task") if int(tid) != pid][0]
+    check = bench.run("checkpoint", "--check", str(pid), status=3)
+    expect([line.partition(":")[0] for line in check.stdout.splitlines()], [f"pid {thread} (seccomp)"], "the losses")
+    bench.go()
+    expect(bench.process.wait(timeout=60), 0, "its end")
+    bench.python(PRELUDE + """
+import ctypes, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def apart():
+    for what in (0x200, 0x400, 0x04000000):
+        if libc.unshare(what) != 0: print("unshare", hex(what), ctypes.get_errno())
+    ready()
+t = threading.Thread(target=apart); t.start(); t.join()
+print("end")
+""")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    thread = [int(tid) for tid in os.listdir(f"/proc/{pid}/task") if int(tid) != pid][0]
+    check = bench.run("checkpoint", "--check", str(pid), status=3)
+    found = sorted(line.partition(":")[0] for line in check.stdout.splitlines())
+    expect(found, [f"pid {thread} ({kind})" for kind in ("descriptors", "directory", "namespace")], "the losses")
+    bench.go()
+    expect(bench.process.wait(timeout=60), 0, "its end")
+
+
 def failures(bench):
     bench.python("import os, time\nprint('ready')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('end')\n")
     bench.await_line("ready")
@@ -761,10 +799,12 @@ CASES = {
     "C01_compressor": compressor,
     "C02_tree": tree,
     "C04_state": state,
+    "C04_attributes": attributes,
     "C04_calls_in_progress": calls_in_progress,
     "C04_stopped": stopped,
     "C06_memory": memory,
     "C08_losses": losses,
+    "C08_one_thread_confined": one_thread_confined,
     "C08_failures": failures,
     "C08_killed_at_work": killed_at_work,
     "C08_many_times": many_times,

@@ -1,0 +1,179 @@
+#include "snapshot/confinement.h"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/syscall.h"
+#include "tracee/proc_files.h"
+
+namespace retake {
+namespace {
+
+// Each namespace that a task has of its own, or its children would have, would be another after a
+// restore.
+constexpr std::array<const char*, 10> kNamespaces = {
+    "cgroup",           "ipc",  "mnt", "net", "pid", "pid_for_children", "time",
+    "time_for_children", "user", "uts"};
+
+using Namespaces = std::array<std::string, kNamespaces.size()>;
+
+// The links of a task's directory of namespaces. Empty ones can't be read, or don't exist.
+Namespaces ReadNamespaces(const std::string& directory) {
+  Namespaces out;
+  Fd opened(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return out;
+  for (size_t i = 0; i < kNamespaces.size(); ++i) {
+    char link[64];
+    ssize_t size = readlinkat(opened.get(), kNamespaces[i], link, sizeof link);
+    if (size > 0) out[i].assign(link, static_cast<size_t>(size));
+  }
+  return out;
+}
+
+class Finder {
+ public:
+  Finder(const FrozenProcess& process, Losses& losses) : process_(process), losses_(losses) {}
+
+  void Find() {
+    static const Namespaces kOurs = ReadNamespaces("/proc/thread-self/ns");
+    pid_t first = process_.tasks[0].tid;
+    std::string root = ReadProcLink(first, "root");
+    if (root != ReadProcLink(getpid(), "root"))
+      Lose(first, "root", fmt::format("its root directory is {}", root));
+    Namespaces firsts;
+    for (const FrozenTask& task : process_.tasks) {
+      std::string directory = fmt::format("/proc/{}/task/{}/ns", process_.pid, task.tid);
+      Namespaces theirs = ReadNamespaces(directory);
+      for (size_t i = 0; i < kNamespaces.size(); ++i) {
+        // What holds for all is said once.
+        if (task.tid != first && theirs[i] == firsts[i]) continue;
+        if (theirs[i].empty() || theirs[i] == kOurs[i]) continue;
+        Lose(task.tid, "namespace",
+             fmt::format("it is in another namespace ({}) than this command: run this inside it "
+                         "(nsenter -t {} -a)",
+                         kNamespaces[i], task.tid));
+      }
+      if (task.tid == first) firsts = theirs;
+      FindSeccomp(task.tid);
+      if (task.tid == first) continue;
+      FindUnshared(task.tid, first);
+    }
+    auto timers = ReadProcFile(process_.pid, "timers");
+    if (timers.ok() && !timers->empty())
+      Lose(first, "timer", "it has timers made by timer_create, which aren't kept");
+  }
+
+ private:
+  void Lose(pid_t tid, std::string kind, std::string what, bool certain = true) {
+    losses_.push_back(
+        {.pid = tid, .kind = std::move(kind), .what = std::move(what), .certain = certain});
+  }
+
+  void FindSeccomp(pid_t tid) {
+    auto status = ProcStatus::ReadTask(process_.pid, tid);
+    if (!status.ok()) {
+      return Lose(tid, "seccomp", "whether it is confined by seccomp can't be read",
+                  /*certain=*/false);
+    }
+    uint64_t mode = status->Number("Seccomp");
+    if (mode == 0) return;
+    auto how = std::pair(mode, status->Number("Seccomp_filters"));
+    // What holds for all is said once.
+    if (how == firsts_seccomp_) return;
+    if (tid == process_.tasks[0].tid) firsts_seccomp_ = how;
+    Lose(tid, "seccomp",
+         fmt::format("it is confined by seccomp ({}), which isn't kept: it would go on less "
+                     "confined than it was",
+                     mode == 1 ? "strict mode" : "a filter"));
+  }
+
+  // Threads are made with all of this in common; unshare(2) ends it.
+  void FindUnshared(pid_t tid, pid_t first) {
+    if (Kcmp(tid, first, KCMP_FILES, 0, 0) > 0)
+      Lose(tid, "descriptors", "it has a table of descriptors apart from its process's");
+    if (Kcmp(tid, first, KCMP_FS, 0, 0) > 0)
+      Lose(tid, "directory", "it has a working directory and umask apart from its process's");
+  }
+
+  const FrozenProcess& process_;
+  Losses& losses_;
+  std::pair<uint64_t, uint64_t> firsts_seccomp_;  // mode and number of filters
+};
+
+// When something was last done to any System V semaphore, CLOCK_REALTIME seconds; 0: never.
+int64_t LastSemaphoreOperation() {
+  int64_t last = 0;
+  auto sets = ReadWhole("/proc/sysvipc/sem");
+  if (!sets.ok()) return 0;  // a kernel without them
+  // key semid perms nsems uid gid cuid cgid otime ctime
+  for (size_t line = sets->find('\n'); line != sets->npos; line = sets->find('\n', line + 1)) {
+    long long when = 0;
+    if (sscanf(sets->c_str() + line, "%*d %*d %*o %*u %*u %*u %*u %*u %lld", &when) == 1)
+      last = std::max<int64_t>(last, when);
+  }
+  return last;
+}
+
+int64_t StartTime(pid_t pid) {
+  constexpr size_t kStartField = 22;  // proc_pid_stat(5): clock ticks since boot
+  auto stat = ProcStat::Read(pid);
+  int64_t ticks = stat.ok() ? stat->field(kStartField) : 0;
+  int64_t boot = (ClockNanoseconds(CLOCK_REALTIME) - ClockNanoseconds(CLOCK_BOOTTIME)) / 1'000'000'000;
+  return boot + ticks / sysconf(_SC_CLK_TCK) - 1;
+}
+
+// One that has no list for them compares equal to this process, which has none either. Threads have
+// a list from the start.
+bool MayHaveUndoValues(pid_t pid) {
+  if (Kcmp(pid, getpid(), KCMP_SYSVSEM, 0, 0) <= 0) return false;
+  return LastSemaphoreOperation() >= StartTime(pid);
+}
+
+}  // namespace
+
+void FindConfinement(const FrozenProcess& process, Losses& losses) {
+  Finder(process, losses).Find();
+}
+
+void FindSharing(std::span<const pid_t> pids, Losses& losses) {
+  struct Shared {
+    int type;
+    const char* kind;
+    const char* what;
+  };
+  constexpr Shared kShared[] = {
+      {KCMP_VM, "memory", "its memory"},
+      {KCMP_FS, "directory", "its working directory and umask"},
+      {KCMP_SIGHAND, "signals", "what it does on signals"},
+  };
+  for (const Shared& shared : kShared) {
+    for (size_t i = 1; i < pids.size(); ++i) {
+      for (size_t other = 0; other < i; ++other) {
+        if (Kcmp(pids[i], pids[other], shared.type, 0, 0) != 0) continue;
+        losses.push_back({.pid = pids[i],
+                          .kind = shared.kind,
+                          .what = fmt::format("{} is shared with pid {}: each would get its own",
+                                              shared.what, pids[other])});
+        break;
+      }
+    }
+  }
+  for (pid_t pid : pids) {
+    if (!MayHaveUndoValues(pid)) continue;
+    losses.push_back({.pid = pid,
+                      .kind = "semaphore",
+                      .what = "it may have done what its end would undo on System V semaphores "
+                              "(SEM_UNDO): that can't be seen",
+                      .certain = false});
+  }
+}
+
+}  // namespace retake

@@ -1,0 +1,25 @@
+// What confines a process, or sets it apart, that a restored one wouldn't have: namespaces, another
+// root, seccomp; things shared between processes, or not shared between tasks of one.
+#ifndef RETAKE_SNAPSHOT_CONFINEMENT_H_
+#define RETAKE_SNAPSHOT_CONFINEMENT_H_
+
+#include <sys/types.h>
+
+#include <span>
+
+#include "snapshot/frozen_tree.h"
+#include "snapshot/loss.h"
+
+namespace retake {
+
+// Names what would be lost of one process. It is looked at for each task, since a task can change
+// these for itself alone.
+void FindConfinement(const FrozenProcess& process, Losses& losses);
+
+// Names what living processes of the tree share, and wouldn't any more. (Tables of descriptors
+// aside, snapshot/descriptors.h.)
+void FindSharing(std::span<const pid_t> pids, Losses& losses);
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_CONFINEMENT_H_
