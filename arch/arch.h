@@ -169,6 +169,7 @@ struct InjectImage {
   ByteSpan code;     // ends with its table, all zero
   uint64_t call;     // one call with the registers as they are, then the stop
   uint64_t batch;    // calls that lie in memory (SetInjectBatch), then the stop
+  uint64_t clone;    // a clone call that shares memory, then a wait for the child, then the stop
   uint64_t stopped;  // pc at the stop; from here on it goes home
   uint64_t table;    // to be overwritten with InjectTable
 };

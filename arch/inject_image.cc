@@ -8,6 +8,7 @@ extern const uint8_t retake_inject_begin[];
 extern const uint8_t retake_inject_end[];
 extern const uint8_t retake_inject_call[];
 extern const uint8_t retake_inject_batch[];
+extern const uint8_t retake_inject_clone[];
 extern const uint8_t retake_inject_stopped[];
 extern const uint8_t retake_inject_table[];
 }
@@ -26,6 +27,7 @@ InjectImage Inject() {
       .code = {retake_inject_begin, static_cast<size_t>(OffsetOf(retake_inject_end))},
       .call = OffsetOf(retake_inject_call),
       .batch = OffsetOf(retake_inject_batch),
+      .clone = OffsetOf(retake_inject_clone),
       .stopped = OffsetOf(retake_inject_stopped),
       .table = OffsetOf(retake_inject_table),
   };

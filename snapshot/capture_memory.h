@@ -1,41 +1,87 @@
-// Capture of the memory of a tree: first what is mapped where, while nothing has been written yet
-// and a loss can still be refused; then the pages.
+// Capture of the memory of a tree. What is mapped where is seen while the processes stand still, and
+// so is a loss, before anything is written. Their pages are taken in one of three ways:
+//
+//   saved   read at once, and written when the processes go on: small processes;
+//   copied  read later, from a copy (snapshot/memory_copy.h): large ones;
+//   held    read and written while they stand still: those that don't go on at once anyway, and
+//           those that no copy can be made of.
 #ifndef RETAKE_SNAPSHOT_CAPTURE_MEMORY_H_
 #define RETAKE_SNAPSHOT_CAPTURE_MEMORY_H_
 
 #include <sys/stat.h>
 
 #include <map>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "snapshot/checkpoint_file.h"
 #include "snapshot/checkpoint_image.h"
+#include "snapshot/memory_copy.h"
+#include "snapshot/saved_pages.h"
 #include "snapshot/shared_objects.h"
 #include "snapshot/smaps.h"
 #include "tracee/memory.h"
+#include "tracee/own_pages.h"
 
 namespace retake {
 
-class MemoryCapture {
+// The memory of one process while its checkpoint is taken.
+class ProcessMemory {
  public:
-  MemoryCapture(CheckpointImage& image, SharedObjects& objects)
-      : image_(image), objects_(objects) {}
+  // Bytes of its own that are saved at once. To read this much takes some milliseconds, and so does
+  // the copy of a process many times as large.
+  static constexpr uint64_t kSavedAtMost = 16 << 20;
 
-  // Adds the regions of `process`, and the files and objects that they show.
-  Status AddRegions(const TaskMemory& memory, std::span<const MappingDetails> mappings,
-                    ProcessState& process, Losses& losses);
+  // `tid` is a task of the process that lives.
+  static Result<std::unique_ptr<ProcessMemory>> Open(pid_t tid, PageRoom& room, bool may_go_on);
 
-  // Keeps the pages of a process that are its own, read from `source`: the process itself, or a
-  // copy of it.
-  Status WritePages(const TaskMemory& source, ProcessState& process, CheckpointWriter& writer);
+  const TaskMemory& memory() const { return memory_; }
+  const std::vector<Mapping>& mappings() const { return mappings_; }
+  PagesTaken taken() const { return taken_; }
+  bool wants_copy() const { return taken_ == PagesTaken::kFromCopy && copy_ == nullptr; }
+  // Makes the copy, or finds that there can't be one: then it is held.
+  Status MakeCopy(Injection& injection);
+
+  // While the process stands still, when its regions are known: saves what has to be read now.
+  Status Save(ProcessState& process, Losses& losses);
+  // When it may go on: completes the flags of its regions.
+  Status Complete(ProcessState& process, Losses& losses);
+  Status Write(ProcessState& process, CheckpointWriter& writer);
 
  private:
-  Status AddRegion(const TaskMemory& memory, const MappingDetails& details, ProcessState& process,
-                   Losses& losses);
+  ProcessMemory(TaskMemory memory, PageRoom& room) : memory_(std::move(memory)), saved_(room) {}
+  Status ReadDetails();
+  void SetDetails(std::span<const MappingDetails> details, ProcessState& process, Losses& losses);
+  Status AddToSaved(const OwnPages& own, const MemoryRegion& region);
+  Status AddGuards(const OwnPages& own, ProcessState& process);
+  Status AddWhatCopyLacks(const OwnPages& own, const ProcessState& process);
+  // Of pages that couldn't be read: adds those that are guards to the process's. The others.
+  static Result<std::vector<PageRun>> FindGuards(const OwnPages& own,
+                                                 std::span<const PageRun> unreadable,
+                                                 ProcessState& process);
+
+  TaskMemory memory_;
+  PagesTaken taken_ = PagesTaken::kSaved;
+  std::vector<MappingDetails> details_;  // empty where they come from the copy
+  std::vector<Mapping> mappings_;
+  SavedPages saved_;
+  std::unique_ptr<MemoryCopy> copy_;
+  std::vector<uint64_t> saved_regions_;  // the starts of regions that the copy lacks
+};
+
+// What mappings of the tree show: files and shared objects.
+class RegionFinder {
+ public:
+  RegionFinder(CheckpointImage& image, SharedObjects& objects) : image_(image), objects_(objects) {}
+
+  // Adds the regions of `process`.
+  Status AddRegions(const TaskMemory& memory, std::span<const Mapping> mappings,
+                    ProcessState& process);
+
+ private:
   MemoryKind FindObject(const TaskMemory& memory, const Mapping& mapping, MemoryRegion& region);
-  uint32_t FileIndex(const Mapping& mapping, const struct stat& status);
 
   CheckpointImage& image_;
   SharedObjects& objects_;

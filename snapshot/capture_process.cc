@@ -111,8 +111,8 @@ bool MayMakeCalls(pid_t tid, const ProcStatus& status, Losses& losses) {
 
 }  // namespace
 
-Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemory& memory,
-                                    std::span<const Mapping> mappings, Losses& losses) {
+Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory& memory,
+                                    Losses& losses) {
   pid_t first = process.tasks[0].tid;
   ProcessState out;
   ProcStatus status = TRY(ProcStatus::ReadTask(process.pid, first));
@@ -125,7 +125,7 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemo
   }
   FindConfinement(process, losses);
 
-  InjectionSite site = TRY(InjectionSite::Find(memory, mappings, process.pid));
+  InjectionSite site = TRY(InjectionSite::Find(memory.memory(), memory.mappings(), process.pid));
   for (const FrozenTask& task : process.tasks) {
     ProcStatus own = TRY(ProcStatus::ReadTask(process.pid, task.tid));
     TaskState state = TRY(CaptureTask(process.pid, task, own));
@@ -133,13 +133,14 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemo
       out.tasks.push_back(std::move(state));
       continue;
     }
-    auto injection = TRY(Injection::Begin(process.pid, task, own, memory, site));
+    auto injection = TRY(Injection::Begin(process.pid, task, own, memory.memory(), site));
     TaskQuestions questions(*injection);
     std::optional<ProcessQuestions> of_process;
     if (task.tid == first) of_process.emplace(*injection, own);
     TRY(injection->Run());
     TRY(questions.Answer(*injection, state, losses));
     if (of_process) TRY(of_process->Answer(*injection, out));
+    if (memory.wants_copy()) TRY(memory.MakeCopy(*injection));
     TRY(injection->End());
     out.tasks.push_back(std::move(state));
   }

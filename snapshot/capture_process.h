@@ -6,18 +6,16 @@
 #ifndef RETAKE_SNAPSHOT_CAPTURE_PROCESS_H_
 #define RETAKE_SNAPSHOT_CAPTURE_PROCESS_H_
 
-#include <span>
-
+#include "snapshot/capture_memory.h"
 #include "snapshot/checkpoint_image.h"
 #include "snapshot/frozen_tree.h"
-#include "tracee/maps.h"
-#include "tracee/memory.h"
 
 namespace retake {
 
-// Of a frozen process. What can't be kept is added to `losses`.
-Result<ProcessState> CaptureProcess(const FrozenProcess& process, const TaskMemory& memory,
-                                    std::span<const Mapping> mappings, Losses& losses);
+// Of a frozen process. What can't be kept is added to `losses`. Where its memory wants a copy, that
+// is made on the way.
+Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory& memory,
+                                    Losses& losses);
 // Of one that has ended and not been reaped.
 Result<ProcessState> CaptureZombie(pid_t pid);
 

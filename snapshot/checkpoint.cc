@@ -15,7 +15,8 @@
 #include "snapshot/confinement.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/frozen_tree.h"
-#include "snapshot/smaps.h"
+#include "snapshot/saved_pages.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -23,14 +24,21 @@ namespace {
 class Checkpoint {
  public:
   explicit Checkpoint(const CheckpointOptions& options)
-      : options_(options), objects_(image_.shared_objects), memory_(image_, objects_) {}
+      : options_(options), objects_(image_.shared_objects), regions_(image_, objects_) {}
 
   Result<CheckpointReport> Take() {
     // A file that can't be made is found out before anything is stopped.
-    if (!options_.path.empty())
+    if (!options_.path.empty()) {
       writer_ = TRY(CheckpointWriter::Create(options_.path, {options_.level, options_.sync}));
+      TRY(room_.Prepare(ExpectedBytes(options_.pid)));
+    }
     tree_ = TRY(FrozenTree::Freeze(options_.pid, options_.descendants));
     TRY(CaptureAll());
+    if (GoesOnAtOnce() && !IsHeld()) tree_->Release();
+    for (size_t i = 0; i < memories_.size(); ++i) {
+      if (memories_[i] != nullptr)
+        TRY(memories_[i]->Complete(image_.processes[i], image_.losses));
+    }
     CheckpointReport report;
     report.losses = image_.losses;
     report.processes = image_.processes.size();
@@ -58,6 +66,33 @@ class Checkpoint {
            (options_.accept_losses && std::ranges::all_of(losses, &Loss::forcible));
   }
 
+  bool GoesOnAtOnce() const {
+    return writer_ != nullptr && options_.after == AfterCheckpoint::kRunning;
+  }
+
+  bool IsHeld() const {
+    return std::ranges::any_of(image_.processes, [](const ProcessState& process) {
+      return process.pages_taken == PagesTaken::kHeld;
+    });
+  }
+
+  // What is likely to be read within the pause, as far as that can be told before.
+  uint64_t ExpectedBytes(pid_t pid) const {
+    constexpr uint64_t kMost = 64 << 20;
+    constexpr uint64_t kKiB = 1024;
+    auto status = ProcStatus::Read(pid);
+    if (!status.ok() || !GoesOnAtOnce()) return 0;
+    uint64_t own = status->Number("RssAnon") * kKiB;
+    uint64_t bytes = status->Number("RssShmem") * kKiB;
+    if (own <= ProcessMemory::kSavedAtMost) bytes += own;
+    if (options_.descendants) {
+      for (pid_t tid : TasksOf(pid)) {
+        for (pid_t child : ChildrenOf(pid, tid)) bytes += ExpectedBytes(child);
+      }
+    }
+    return std::min(bytes, kMost);
+  }
+
   Status CaptureAll() {
     image_.files = options_.files;
     image_.taken_at = ClockNanoseconds(CLOCK_REALTIME);
@@ -67,7 +102,7 @@ class Checkpoint {
     for (const FrozenProcess& frozen : tree_->processes()) {
       if (frozen.zombie) {
         image_.processes.push_back(TRY(CaptureZombie(frozen.pid)));
-        task_memory_.emplace_back();
+        memories_.emplace_back();
       } else {
         TRY(CaptureLiving(frozen));
         living.push_back(frozen.pid);
@@ -82,21 +117,18 @@ class Checkpoint {
       if (process.condition != ProcessCondition::kZombie)
         process.descriptors = std::move(tables.at(next++));
     }
+    if (writer_ != nullptr) TRY(objects_.Save(room_));
     return CaptureRequirements();
   }
 
   Status CaptureLiving(const FrozenProcess& frozen) {
-    auto memory = std::make_unique<TaskMemory>(TRY(TaskMemory::Open(frozen.pid)));
-    memory->set_pid(frozen.tasks[0].tid);
-    auto details = TRY(ReadSmaps(frozen.pid));
-    std::vector<Mapping> mappings;
-    mappings.reserve(details.size());
-    for (const MappingDetails& detail : details) mappings.push_back(detail.mapping);
-    if (image_.requirements.vdso.empty()) TRY(KeepVdso(*memory, mappings));
-    ProcessState state = TRY(CaptureProcess(frozen, *memory, mappings, image_.losses));
-    TRY(memory_.AddRegions(*memory, details, state, image_.losses));
+    auto memory = TRY(ProcessMemory::Open(frozen.tasks[0].tid, room_, GoesOnAtOnce()));
+    if (image_.requirements.vdso.empty()) TRY(KeepVdso(memory->memory(), memory->mappings()));
+    ProcessState state = TRY(CaptureProcess(frozen, *memory, image_.losses));
+    TRY(regions_.AddRegions(memory->memory(), memory->mappings(), state));
+    TRY(memory->Save(state, image_.losses));
     image_.processes.push_back(std::move(state));
-    task_memory_.push_back(std::move(memory));
+    memories_.push_back(std::move(memory));
     return {};
   }
 
@@ -128,8 +160,7 @@ class Checkpoint {
 
   Status WritePages() {
     for (size_t i = 0; i < image_.processes.size(); ++i) {
-      if (task_memory_[i] == nullptr) continue;
-      TRY(memory_.WritePages(*task_memory_[i], image_.processes[i], *writer_));
+      if (memories_[i] != nullptr) TRY(memories_[i]->Write(image_.processes[i], *writer_));
     }
     return objects_.Write(*writer_);
   }
@@ -137,10 +168,11 @@ class Checkpoint {
   const CheckpointOptions& options_;
   CheckpointImage image_;
   SharedObjects objects_;
-  MemoryCapture memory_;
+  RegionFinder regions_;
+  PageRoom room_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::unique_ptr<FrozenTree> tree_;
-  std::vector<std::unique_ptr<TaskMemory>> task_memory_;  // per process; null for zombies
+  std::vector<std::unique_ptr<ProcessMemory>> memories_;  // per process; null for zombies
 };
 
 }  // namespace

@@ -323,6 +323,20 @@ void Visit(V& visit, SharedObject& object) {
 
 enum class ProcessCondition : uint8_t { kRunning = 0, kStopped, kZombie };
 
+// Pages of a process that any access faults at (MADV_GUARD_INSTALL).
+struct GuardRange {
+  uint64_t start = 0, size = 0;
+};
+
+template <typename V>
+void Visit(V& visit, GuardRange& guard) {
+  visit("start", guard.start);
+  visit("size", guard.size);
+}
+
+// How the pages of a process were taken (snapshot/capture_memory.h).
+enum class PagesTaken : uint8_t { kSaved = 0, kFromCopy, kHeld };
+
 // MEMBARRIER_CMD_REGISTER_*: global expedited, private expedited, that with sync_core, with rseq.
 inline constexpr uint64_t kAllMembarriers = 1 << 2 | 1 << 4 | 1 << 6 | 1 << 8;
 
@@ -360,6 +374,8 @@ struct ProcessState {
   DescriptorTable descriptors;
   std::vector<TaskState> tasks;  // the leader first
   bool leader_exited = false;
+  std::vector<GuardRange> guards;
+  PagesTaken pages_taken = PagesTaken::kSaved;
 };
 
 template <typename V>
@@ -398,6 +414,8 @@ void Visit(V& visit, ProcessState& process) {
   visit("tasks", process.tasks);
   visit("leader_exited", process.leader_exited);
   visit("membarrier", process.membarrier);
+  visit("guards", process.guards);
+  visit("pages_taken", process.pages_taken);
 }
 
 // What a machine must have to restore it.

@@ -1,7 +1,9 @@
 #include "snapshot/injection.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 
 #include <algorithm>
 
@@ -132,6 +134,7 @@ Status Injection::Run() {
   Registers registers = task_.registers;
   machine::SetInjectBatch(registers, home_.scratch, calls_.size());
   TRY(Aim(registers, machine::Inject().batch));
+  TRY(ToStop());
   bool read = memory_.Read(home_.scratch, calls_.data(), calls.size()) &&
               (room_.empty() ||
                memory_.Read(home_.scratch + kRoomOffset, room_.data(), room_.size()));
@@ -143,6 +146,7 @@ Result<uint64_t> Injection::Call(const BatchCall& call) {
   Registers registers = task_.registers;
   machine::SetCall(registers, call.number, call.args);
   TRY(Aim(registers, machine::Inject().call));
+  TRY(ToStop());
   TRY(ptracer::GetRegisters(task_.tid, registers));
   return machine::InjectResult(registers);
 }
@@ -152,8 +156,7 @@ Status Injection::Aim(Registers registers, uint64_t code) {
   SetPc(registers, site_.address + code);
   TRY(ptracer::SetRegisters(task_.tid, registers));
   uint64_t own_stop = home_.stop_signal == 0 ? 0 : BitOf(home_.stop_signal);
-  TRY(ptracer::SetSigmask(task_.tid, ~own_stop));
-  return ToStop();
+  return ptracer::SetSigmask(task_.tid, ~own_stop);
 }
 
 Status Injection::ToStop() {
@@ -194,6 +197,37 @@ Status Injection::ToStop() {
     if (status->kind() == StopKind::kSyscall && machine::ResultOf(registers) != 0) continue;
     return {};
   }
+}
+
+Result<pid_t> Injection::StartHelper() {
+  if (home_.stop_signal == 0)
+    return Error(0, "it uses each signal that it could be stopped by", task_.tid);
+  TRY(ptracer::SetOptions(task_.tid, FrozenTree::kTraceOptions | PTRACE_O_TRACECLONE));
+  Registers registers = task_.registers;
+  BatchCall clone = MakeCall(Sys::clone, CLONE_VM);
+  machine::SetCall(registers, clone.number, clone.args);
+  TRY(Aim(registers, machine::Inject().clone));
+  TRY(ptracer::Resume(task_.tid, ResumeKind::kContinue));
+  auto status = TRY(ptracer::WaitOne(task_.tid, kCallBound));
+  TRY(ptracer::SetOptions(task_.tid, FrozenTree::kTraceOptions));
+  if (!status) return Error(ETIMEDOUT, "it doesn't make a process", task_.tid);
+  if (status->kind() != StopKind::kNewTask) {
+    // It made none, and is at its stop by now.
+    TRY(ptracer::GetRegisters(task_.tid, registers));
+    return Error(static_cast<int>(-machine::InjectResult(registers)), "it can't make a process",
+                 task_.tid);
+  }
+  auto helper = static_cast<pid_t>(TRY(ptracer::EventMessage(task_.tid)));
+  auto first = TRY(ptracer::WaitOne(helper, kCallBound));
+  if (!first || first->gone()) return Error(ESRCH, "a process that it made is gone", helper);
+  TRY(ptracer::SetOptions(
+      helper, FrozenTree::kTraceOptions | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL));
+  return helper;
+}
+
+Status Injection::EndHelper(pid_t helper) {
+  ptracer::KillAndReap(helper);
+  return ToStop();
 }
 
 Status Injection::Restore() {

@@ -67,11 +67,21 @@ class Injection {
   ByteSpan BytesAt(uint64_t address, size_t size) const;
   Status End();
 
+  // A process in the same memory that makes calls, and that the task's parent, its other tasks and
+  // its signals know nothing of. It is traced, stopped, and ends with us. Between the two calls the
+  // task stands still.
+  Result<pid_t> StartHelper();
+  // Ends and reaps it.
+  Status EndHelper(pid_t helper);
+  // Where a traced task in the same memory makes a call by a syscall instruction.
+  uint64_t syscall_address() const { return site_.address + machine::Inject().call; }
+
  private:
   Injection(pid_t pid, const FrozenTask& task, const TaskMemory& memory, const InjectionSite& site);
   Status Enter(const ProcStatus& status);
   // One call, whose arguments point to nothing.
   Result<uint64_t> Call(const BatchCall& call);
+  // Has the task go on with these registers at that offset of the code.
   Status Aim(Registers registers, uint64_t code);
   // Resumes to the stop behind the calls.
   Status ToStop();

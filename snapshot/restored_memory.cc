@@ -31,6 +31,9 @@ constexpr Advice kAdvice[] = {
     {kSequential, MADV_SEQUENTIAL}, {kRandom, MADV_RANDOM},
 };
 
+// MADV_GUARD_INSTALL of <asm-generic/mman-common.h>, Linux 6.13.
+constexpr uint64_t kGuardInstall = 102;
+
 // <linux/mman.h>, Linux 6.11.
 constexpr int kMapDroppable = 0x08;
 
@@ -198,6 +201,8 @@ Status RestoredProcess::ProtectRegions(const ProcessState& state) {
     if ((region.flags & kLocked) != 0)
       calls.push_back(MakeCall(Sys::mlock, region.start, region.size));
   }
+  for (const GuardRange& guard : state.guards)
+    calls.push_back(MakeCall(Sys::madvise, guard.start, guard.size, kGuardInstall));
   return Run(calls, "can't protect its memory");
 }
 

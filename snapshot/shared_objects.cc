@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "snapshot/write_range.h"
 #include "tracee/memory.h"
 
 namespace retake {
@@ -41,19 +40,26 @@ void SharedObjects::ShownBy(uint32_t index, pid_t pid, uint64_t start, uint64_t 
   sources_[index].showings.push_back({pid, start, size, offset});
 }
 
-Status SharedObjects::Write(CheckpointWriter& writer) {
+Status SharedObjects::Save(PageRoom& room) {
   for (size_t i = 0; i < sources_.size(); ++i) {
     Source& source = sources_[i];
+    source.saved.emplace(room);
     if (source.file) {
-      TRY(WriteFile(source.file.get(), objects_[i], writer));
+      TRY(SaveFile(source.file.get(), objects_[i], *source.saved));
     } else {
-      TRY(WriteShowings(source.showings, objects_[i], writer));
+      TRY(SaveShowings(source.showings, objects_[i], *source.saved));
     }
   }
   return {};
 }
 
-Status SharedObjects::WriteFile(int file, SharedObject& object, CheckpointWriter& writer) {
+Status SharedObjects::Write(CheckpointWriter& writer) {
+  for (size_t i = 0; i < sources_.size(); ++i)
+    TRY(sources_[i].saved->Write(writer, objects_[i].pages));
+  return {};
+}
+
+Status SharedObjects::SaveFile(int file, const SharedObject& object, SavedPages& saved) {
   std::vector<uint8_t> buffer;
   off_t at = 0;
   const auto size = static_cast<off_t>(object.size);
@@ -69,30 +75,31 @@ Status SharedObjects::WriteFile(int file, SharedObject& object, CheckpointWriter
     if (got == 0) break;
     // Behind the end of the file the last page is zeros, as it would be mapped.
     ByteSpan pages = ByteSpan(buffer).first(RoundUp(static_cast<uint64_t>(got)));
-    TRY(writer.AddPages(static_cast<uint64_t>(at), pages, /*skip_zeros=*/true, object.pages));
+    TRY(saved.AddBytes(static_cast<uint64_t>(at), pages, /*skip_zeros=*/true));
     at += static_cast<off_t>(pages.size());
   }
   return {};
 }
 
-Status SharedObjects::WriteShowings(std::vector<Showing>& showings, SharedObject& object,
-                                    CheckpointWriter& writer) {
+Status SharedObjects::SaveShowings(std::vector<Showing>& showings, SharedObject& object,
+                                   SavedPages& saved) {
   std::ranges::sort(showings, {}, &Showing::offset);
   uint64_t kept_to = 0;  // of the object
+  std::vector<uint8_t> buffer;
   for (const Showing& showing : showings) {
     uint64_t end = showing.offset + showing.size;
     object.size = std::max(object.size, end);
-    if (end <= kept_to) continue;
-    uint64_t begin = std::max(showing.offset, kept_to);
     TaskMemory memory = TRY(TaskMemory::Open(showing.pid));
-    std::vector<PageRange> pages;
-    TRY(WriteRange(memory, showing.start + (begin - showing.offset), showing.start + showing.size,
-                   /*skip_zeros=*/true, writer, pages));
-    for (PageRange& range : pages) {
-      range.start = range.start - showing.start + showing.offset;
-      object.pages.push_back(range);
+    for (uint64_t at = std::max(showing.offset, kept_to); at < end;) {
+      buffer.resize(std::min(end - at, kReadAtOnce));
+      size_t got = memory.ReadSome(showing.start + (at - showing.offset), buffer.data(),
+                                   buffer.size());
+      got -= got % kPageSize;
+      TRY(saved.AddBytes(at, ByteSpan(buffer).first(got), /*skip_zeros=*/true));
+      // What can't be read lies behind the object's end, or is a guard.
+      at += got < buffer.size() ? got + kPageSize : got;
     }
-    kept_to = end;
+    kept_to = std::max(kept_to, end);
   }
   return {};
 }

@@ -7,12 +7,14 @@
 #include <sys/types.h>
 
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/fd.h"
 #include "snapshot/checkpoint_file.h"
 #include "snapshot/checkpoint_image.h"
+#include "snapshot/saved_pages.h"
 
 namespace retake {
 
@@ -30,7 +32,9 @@ class SharedObjects {
   // `offset` on.
   void ShownBy(uint32_t index, pid_t pid, uint64_t start, uint64_t size, uint64_t offset);
 
-  // Keeps the contents of all.
+  // Reads the contents of all: while their owners stand still, since others may write to them too.
+  Status Save(PageRoom& room);
+  // Keeps them.
   Status Write(CheckpointWriter& writer);
 
  private:
@@ -41,11 +45,12 @@ class SharedObjects {
   struct Source {
     Fd file;
     std::vector<Showing> showings;
+    std::optional<SavedPages> saved;
   };
 
-  Status WriteFile(int file, SharedObject& object, CheckpointWriter& writer);
-  Status WriteShowings(std::vector<Showing>& showings, SharedObject& object,
-                       CheckpointWriter& writer);
+  static Status SaveFile(int file, const SharedObject& object, SavedPages& saved);
+  static Status SaveShowings(std::vector<Showing>& showings, SharedObject& object,
+                             SavedPages& saved);
 
   std::vector<SharedObject>& objects_;
   std::vector<Source> sources_;

@@ -1,4 +1,4 @@
-// Keeps what a stretch of a process's memory holds.
+// Keeps what a stretch of a process's memory holds, read while it is written.
 #ifndef RETAKE_SNAPSHOT_WRITE_RANGE_H_
 #define RETAKE_SNAPSHOT_WRITE_RANGE_H_
 
@@ -6,12 +6,14 @@
 
 #include "snapshot/checkpoint_file.h"
 #include "tracee/memory.h"
+#include "tracee/own_pages.h"
 
 namespace retake {
 
-// Pages that can't be read are guards, or lie behind a file's end: there is nothing.
-Status WriteRange(const TaskMemory& source, uint64_t start, uint64_t end, bool skip_zeros,
-                  CheckpointWriter& writer, std::vector<PageRange>& pages);
+// Pages that can't be read are left out and added to `unreadable`.
+Status WriteRange(const TaskMemory& source, const PageRun& run, bool skip_zeros,
+                  CheckpointWriter& writer, std::vector<PageRange>& pages,
+                  std::vector<PageRun>& unreadable);
 
 }  // namespace retake
 

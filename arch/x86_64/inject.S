@@ -9,9 +9,12 @@
 // Nothing here touches the stack or the flags: both are the task's own, at any instant.
 #define SYS_munmap 11
 #define SYS_rt_sigprocmask 14
+#define SYS_wait4 61
+#define SYS_exit_group 231
 #define SYS_tgkill 234
 #define SIG_SETMASK 2
 #define SIGSET_BYTES 8
+#define __WALL 0x40000000
 
 // struct BatchCall of stub/layout.h.
 #define CALL_NUMBER 0
@@ -21,9 +24,9 @@
 
     .section .rodata.retake_inject, "a", @progbits
     .globl retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_batch
-    .globl retake_inject_stopped, retake_inject_table
+    .globl retake_inject_clone, retake_inject_stopped, retake_inject_table
     .hidden retake_inject_begin, retake_inject_end, retake_inject_call, retake_inject_batch
-    .hidden retake_inject_stopped, retake_inject_table
+    .hidden retake_inject_clone, retake_inject_stopped, retake_inject_table
 
     .balign 16
 retake_inject_begin:
@@ -50,6 +53,31 @@ retake_inject_batch:
     lea CALL_BYTES(%rbx), %rbx
     lea -1(%r12), %r12
     jmp retake_inject_batch
+
+// One clone that makes a helper in the same memory. If nobody holds the helper, it ends; the task
+// reaps it, whatever ended it.
+retake_inject_clone:
+    syscall
+    mov %rax, %r15
+    mov %rax, %rcx
+    jrcxz helper
+    // The sign, without a flag being touched.
+    bswap %rcx
+    movzbl %cl, %ecx
+    jrcxz reap
+    jmp stop
+reap:
+    mov %r15, %rdi
+    mov $0, %esi
+    mov $__WALL, %edx
+    mov $0, %r10d
+    mov $SYS_wait4, %eax
+    syscall
+    jmp stop
+helper:
+    mov $0, %edi
+    mov $SYS_exit_group, %eax
+    syscall
 
 stop:
     mov table_pid(%rip), %rdi

@@ -22,7 +22,7 @@ Result<TaskMemory> TaskMemory::Open(pid_t pid) {
 
 size_t TaskMemory::ReadSome(uint64_t address, void* buffer, size_t size) const {
   if (size == 0) return 0;
-  if (MayUse(Feature::kProcessVm)) {
+  if (MayUse(Feature::kProcessVm) && !through_file_) {
     iovec local{buffer, size};
     iovec remote{reinterpret_cast<void*>(address), size};
     ssize_t got = process_vm_readv(pid_, &local, 1, &remote, 1, 0);
@@ -54,7 +54,7 @@ void TaskMemory::Gather(std::span<Piece> pieces) const {
       total += pieces[i].buffer.size();
     }
     ssize_t got = -1;
-    if (MayUse(Feature::kProcessVm) && total > 0) {
+    if (MayUse(Feature::kProcessVm) && !through_file_ && total > 0) {
       got = process_vm_readv(pid_, local.data(), count, remote.data(), count, 0);
     }
     for (size_t i = 0; i < count; ++i) {

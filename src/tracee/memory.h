@@ -39,6 +39,10 @@ class TaskMemory : public ReadableMemory {
   // (PROC_MEM_NO_FORCE).
   Status ForceWrite(uint64_t address, ByteSpan bytes) const;
 
+  // Reads through /proc/PID/mem alone. process_vm_readv pins pages, and to pin one that a fork
+  // shares the kernel first makes a copy of it.
+  void ReadThroughFile() { through_file_ = true; }
+
   // The same memory seen through another task of the process (process_vm_* needs a living one).
   void set_pid(pid_t pid) { pid_ = pid; }
   pid_t pid() const { return pid_; }
@@ -50,6 +54,7 @@ class TaskMemory : public ReadableMemory {
 
   pid_t pid_;
   Fd mem_;
+  bool through_file_ = false;
 };
 
 }  // namespace retake

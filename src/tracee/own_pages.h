@@ -42,12 +42,20 @@ class OwnPages {
   // where the kernel has PAGEMAP_SCAN (a sanitizer's shadow is 14 TiB), else by all, about a second
   // a TiB.
   Result<std::vector<PageRun>> In(uint64_t start, uint64_t end) const;
+  // Whether there are any.
+  Result<bool> AnyIn(uint64_t start, uint64_t end) const;
+  // Pages that any access faults at (MADV_GUARD_INSTALL), as far as the kernel tells: from Linux
+  // 6.15 on.
+  Result<std::vector<PageRun>> GuardsIn(uint64_t start, uint64_t end) const;
 
  private:
   OwnPages(pid_t pid, Fd file, bool may_scan)
       : pid_(pid), file_(std::move(file)), may_scan_(may_scan) {}
-  Result<bool> Scan(uint64_t start, uint64_t end, std::vector<PageRun>& runs) const;
-  Status ReadEntries(uint64_t start, uint64_t end, std::vector<PageRun>& runs) const;
+  // Pages of any of these categories, and not a file's; at most `most_pages`, if that isn't 0.
+  Result<bool> Scan(uint64_t start, uint64_t end, uint64_t any_of, uint64_t most_pages,
+                    std::vector<PageRun>& runs) const;
+  Status ReadEntries(uint64_t start, uint64_t end, bool (*wanted)(uint64_t entry),
+                     std::vector<PageRun>& runs) const;
 
   pid_t pid_;
   Fd file_;

@@ -606,6 +606,34 @@ def memory(bench):
     expect(bench.lines()[1:], ["same"], "its memory")
 
 
+# --- C07: the pause ---
+
+def copied_while_running(bench):
+    """A large process is read from a copy while it runs on, and neither it nor its parent can tell."""
+    bench.start(str(bench.tools / "large_memory"))
+    bench.await_line("ready")
+    pid = bench.process.pid
+    for _ in range(3):
+        bench.checkpoint("--files", "rewind", leave="running")
+    first = bench.image.read_bytes()
+    moments = random.Random(SEED)
+    for _ in range(max(2, 10 // engine.SLOWNESS)):
+        command = subprocess.Popen([bench.retake, "checkpoint", str(pid), "-o", str(bench.image), "--no-fsync", "-q"],
+                                   stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.002, 0.1))
+        command.kill()
+        command.wait()
+    bench.go()
+    expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, "its end")
+    expect(bench.lines(), ["ready", "same"], "the original")
+    # Its copies are orphans, and so ours here.
+    reaper = engine.Reaper()
+    wait_until("the end of all copies", lambda: not reaper.poll())
+    bench.image.write_bytes(first)
+    bench.restore()
+    expect(bench.lines(), ["ready", "same"], "the restored one")
+
+
 # --- C08: losses and failures ---
 
 def losses(bench):
@@ -803,6 +831,7 @@ CASES = {
     "C04_calls_in_progress": calls_in_progress,
     "C04_stopped": stopped,
     "C06_memory": memory,
+    "C07_copied_while_running": copied_while_running,
     "C08_losses": losses,
     "C08_one_thread_confined": one_thread_confined,
     "C08_failures": failures,
