@@ -22,6 +22,8 @@
 namespace retake {
 namespace {
 
+constexpr size_t kExitCodeField = 52;  // proc_pid_stat(5)
+
 // The lines of /proc/PID/limits, in the order of RLIMIT_*. (prlimit needs a capability for another
 // user's process; this needs none.)
 Result<std::vector<ResourceLimit>> ReadLimits(pid_t pid) {
@@ -59,8 +61,9 @@ NamedFile ReadExecutable(pid_t pid) {
   return NamedFileOf(std::move(path), status);
 }
 
-Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
-  ProcStat stat = TRY(ProcStat::Read(pid));
+// `tid` is a task that lives: a leader that has ended has no memory, no directory and no files.
+Status ReadFromOutside(pid_t pid, pid_t tid, const ProcStatus& status, ProcessState& out) {
+  ProcStat stat = TRY(ProcStat::Read(tid));
   out.pid = pid;
   out.name = stat.name();
   out.parent_pid = static_cast<int32_t>(stat.field(4));
@@ -77,21 +80,21 @@ Status ReadFromOutside(pid_t pid, const ProcStatus& status, ProcessState& out) {
   out.layout.arg_end = stat.address(49);
   out.layout.env_start = stat.address(50);
   out.layout.env_end = stat.address(51);
-  std::string auxv = TRY(ReadProcFile(pid, "auxv"));
+  std::string auxv = TRY(ReadProcFile(tid, "auxv"));
   out.layout.auxv.assign(auxv.begin(), auxv.end());
-  out.arguments = ReadArguments(pid);
-  out.executable = ReadExecutable(pid);
-  out.root = ReadProcLink(pid, "root");
-  out.directory = ReadProcLink(pid, "cwd");
+  out.arguments = ReadArguments(tid);
+  out.executable = ReadExecutable(tid);
+  out.root = ReadProcLink(tid, "root");
+  out.directory = ReadProcLink(tid, "cwd");
   out.umask = static_cast<uint32_t>(status.Number("Umask", 8));
-  out.personality = strtoull(TRY(ReadProcFile(pid, "personality")).c_str(), nullptr, 16);
-  out.limits = TRY(ReadLimits(pid));
-  auto filter = ReadProcFile(pid, "coredump_filter");
+  out.personality = strtoull(TRY(ReadProcFile(tid, "personality")).c_str(), nullptr, 16);
+  out.limits = TRY(ReadLimits(tid));
+  auto filter = ReadProcFile(tid, "coredump_filter");
   if (filter.ok()) out.core_filter = strtoull(filter->c_str(), nullptr, 16);
-  auto adjustment = ReadProcFile(pid, "oom_score_adj");
+  auto adjustment = ReadProcFile(tid, "oom_score_adj");
   if (adjustment.ok())
     out.oom_score_adjustment = static_cast<int32_t>(strtol(adjustment->c_str(), nullptr, 10));
-  for (const siginfo_t& info : TRY(ptracer::PeekPending(pid, /*shared=*/true)))
+  for (const siginfo_t& info : TRY(ptracer::PeekPending(tid, /*shared=*/true)))
     out.pending.push_back(KeptSignal(info));
   return {};
 }
@@ -116,8 +119,13 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory&
   pid_t first = process.tasks[0].tid;
   ProcessState out;
   ProcStatus status = TRY(ProcStatus::ReadTask(process.pid, first));
-  TRY(ReadFromOutside(process.pid, status, out));
+  TRY(ReadFromOutside(process.pid, first, status, out));
   out.leader_exited = process.leader_exited;
+  if (process.leader_exited) {
+    ProcStat leader = TRY(ProcStat::ReadTask(process.pid, process.pid));
+    out.name = leader.name();
+    out.wait_status = static_cast<int32_t>(leader.field(kExitCodeField));
+  }
   for (const FrozenTask& task : process.tasks) {
     if (task.stopped_by == 0) continue;
     out.condition = ProcessCondition::kStopped;
@@ -157,7 +165,7 @@ Result<ProcessState> CaptureZombie(pid_t pid) {
   out.group = static_cast<int32_t>(stat.field(5));
   out.session = static_cast<int32_t>(stat.field(6));
   out.exit_signal = static_cast<int32_t>(stat.field(38));
-  out.wait_status = static_cast<int32_t>(stat.field(52));
+  out.wait_status = static_cast<int32_t>(stat.field(kExitCodeField));
   ProcStatus status = TRY(ProcStatus::Read(pid));
   out.credentials = ReadCredentials(status);
   return out;

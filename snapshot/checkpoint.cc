@@ -105,7 +105,7 @@ class Checkpoint {
         memories_.emplace_back();
       } else {
         TRY(CaptureLiving(frozen));
-        living.push_back(frozen.pid);
+        living.push_back(frozen.tasks[0].tid);
       }
       image_.processes.back().parent = static_cast<uint32_t>(frozen.parent);
     }

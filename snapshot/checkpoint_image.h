@@ -347,7 +347,7 @@ struct ProcessState {
   int32_t group = 0, session = 0;
   ProcessCondition condition = ProcessCondition::kRunning;
   int32_t stop_signal = 0;  // kStopped
-  int32_t wait_status = 0;  // kZombie
+  int32_t wait_status = 0;  // kZombie, or a leader that has exited
   int32_t exit_signal = 0;  // what its parent is told its end with
   std::string name;
   std::vector<std::string> arguments;
@@ -372,8 +372,8 @@ struct ProcessState {
   std::vector<MemoryRegion> memory;  // ascending
   std::vector<PageRange> pages;      // ascending
   DescriptorTable descriptors;
-  std::vector<TaskState> tasks;  // the leader first
-  bool leader_exited = false;
+  std::vector<TaskState> tasks;  // the leader first, unless it has exited
+  bool leader_exited = false;    // before the others
   std::vector<GuardRange> guards;
   PagesTaken pages_taken = PagesTaken::kSaved;
 };

@@ -14,10 +14,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/syscall.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/husk.h"
 #include "snapshot/scheduling.h"
+#include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -172,12 +174,7 @@ Status RestoredProcess::EndAs(int wait_status) {
     }
   } else {
     BatchCall exit = MakeCall(Sys::exit_group, static_cast<uint64_t>(WEXITSTATUS(wait_status)));
-    const StubImage stub = machine::Stub();
-    Registers registers = tasks_[0].registers;
-    machine::SetCall(registers, exit.number, exit.args);
-    SetPc(registers, material_.stub + stub.syscall_entry);
-    TRY(ptracer::SetRegisters(pid_, registers));
-    TRY(ptracer::Resume(pid_, ResumeKind::kContinue));
+    TRY(LetExit(exit));
   }
   TRY(ptracer::PeekExit(pid_, kEndBound));
   // Its tracer lets go of it; its parent has it from now on.
@@ -275,7 +272,8 @@ Status RestoredProcess::BuildTasks(const ProcessState& state) {
   constexpr uint64_t kThreadFlags =
       CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
   bool same_pid = state.pid == pid_;
-  for (size_t i = 1; i < state.tasks.size(); ++i) {
+  // A leader that has exited is none of the tasks, and stays the one that makes calls.
+  for (size_t i = state.leader_exited ? 0 : 1; i < state.tasks.size(); ++i) {
     pid_t tid = TRY(Remote(tasks_[0]).Clone(kThreadFlags, 0, same_pid ? state.tasks[i].tid : 0));
     Task task{.tid = tid};
     TRY(ptracer::GetRegisters(tid, task.registers));
@@ -283,17 +281,18 @@ Status RestoredProcess::BuildTasks(const ProcessState& state) {
     tasks_.push_back(task);
     TRY(ptracer::SetSigmask(tid, ~uint64_t{0}));
   }
-  for (size_t i = 0; i < tasks_.size(); ++i) TRY(BuildTask(tasks_[i], state.tasks[i]));
-  for (size_t i = 0; i < tasks_.size(); ++i)
-    TRY(ApplyScheduling(tasks_[i].tid, state.tasks[i].scheduling));
-  for (size_t i = 0; i < tasks_.size(); ++i) {
-    TRY(SetAttributes(tasks_[i], state.tasks[i]));
-    TRY(SetCredentials(tasks_[i], state.tasks[i].credentials));
+  std::span<const Task> tasks = LivingTasks(state);
+  for (size_t i = 0; i < tasks.size(); ++i) TRY(BuildTask(tasks[i], state.tasks[i]));
+  for (size_t i = 0; i < tasks.size(); ++i)
+    TRY(ApplyScheduling(tasks[i].tid, state.tasks[i].scheduling));
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    TRY(SetAttributes(tasks[i], state.tasks[i]));
+    TRY(SetCredentials(tasks[i], state.tasks[i].credentials));
   }
-  for (size_t i = 0; i < tasks_.size(); ++i) {
+  for (size_t i = 0; i < tasks.size(); ++i) {
     // A change of credentials clears it.
     if (state.tasks[i].parent_death_signal == 0) continue;
-    TRY(CallTask(tasks_[i], {},
+    TRY(CallTask(tasks[i], {},
                  MakeCall(Sys::prctl, PR_SET_PDEATHSIG,
                           static_cast<uint64_t>(state.tasks[i].parent_death_signal)),
                  "the signal that its parent's end sends it"));
@@ -355,15 +354,45 @@ Status RestoredProcess::BuildTask(const Task& task, const TaskState& state) {
   return {};
 }
 
+std::span<const RestoredProcess::Task> RestoredProcess::LivingTasks(
+    const ProcessState& state) const {
+  return std::span<const Task>(tasks_).subspan(state.leader_exited ? 1 : 0);
+}
+
+// Its tracer learns of it when the others have ended, as everybody else.
+Status RestoredProcess::ExitLeader(const ProcessState& state) {
+  std::string name = state.name.substr(0, 15) + '\0';
+  TRY(CallTask(tasks_[0], AsBytes(name), MakeCall(Sys::prctl, PR_SET_NAME, scratch()), "its name"));
+  TRY(LetExit(MakeCall(Sys::exit, static_cast<uint64_t>(WEXITSTATUS(state.wait_status)))));
+  int64_t deadline = MonotonicMilliseconds() + kEndBound;
+  for (;;) {
+    ProcStat leader = TRY(ProcStat::ReadTask(pid_, pid_));
+    if (leader.state() == 'Z') return {};
+    if (MonotonicMilliseconds() > deadline)
+      return Error(ETIMEDOUT, "its first task doesn't exit", pid_);
+    usleep(100);
+  }
+}
+
+Status RestoredProcess::LetExit(const BatchCall& exit) {
+  Registers registers = tasks_[0].registers;
+  machine::SetCall(registers, exit.number, exit.args);
+  SetPc(registers, material_.stub + machine::Stub().syscall_entry);
+  TRY(ptracer::SetRegisters(pid_, registers));
+  return ptracer::Resume(pid_, ResumeKind::kContinue);
+}
+
 Status RestoredProcess::Complete(const ProcessState& state) {
-  std::vector<Mapping> mappings = TRY(ReadMappings(pid_));
-  TRY(Remote(tasks_[0]).RemoveStub(mappings));
-  for (size_t i = 0; i < tasks_.size(); ++i) {
-    TRY(ptracer::SetVector(tasks_[i].tid, state.tasks[i].vector_state));
+  if (state.leader_exited) TRY(ExitLeader(state));
+  std::span<const Task> tasks = LivingTasks(state);
+  std::vector<Mapping> mappings = TRY(ReadMappings(tasks[0].tid));
+  TRY(Remote(tasks[0]).RemoveStub(mappings));
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    TRY(ptracer::SetVector(tasks[i].tid, state.tasks[i].vector_state));
     Registers registers = state.tasks[i].registers;
     machine::ForgetSyscall(registers);
-    TRY(ptracer::SetRegisters(tasks_[i].tid, registers));
-    TRY(ptracer::SetSigmask(tasks_[i].tid, state.tasks[i].signal_mask));
+    TRY(ptracer::SetRegisters(tasks[i].tid, registers));
+    TRY(ptracer::SetSigmask(tasks[i].tid, state.tasks[i].signal_mask));
   }
   return {};
 }
@@ -371,7 +400,7 @@ Status RestoredProcess::Complete(const ProcessState& state) {
 Status RestoredProcess::Release(const ProcessState& state) {
   if (state.condition == ProcessCondition::kStopped) kill(pid_, SIGSTOP);
   released_ = true;
-  for (const Task& task : tasks_) TRY(ptracer::Detach(task.tid));
+  for (const Task& task : LivingTasks(state)) TRY(ptracer::Detach(task.tid));
   return {};
 }
 

@@ -72,6 +72,11 @@ class RestoredProcess {
       : material_(material), pid_(pid), memory_(std::move(memory)) {}
 
   Status Prepare();
+  // Those that TaskState is about, in its order: without a leader that shall have exited.
+  std::span<const Task> LivingTasks(const ProcessState& state) const;
+  Status ExitLeader(const ProcessState& state);
+  // The leader goes on with that call, which ends it.
+  Status LetExit(const BatchCall& exit);
   RemoteCalls Remote(const Task& task);
   // Makes the calls; the first that fails is the error, told with `what`.
   Status Run(std::span<BatchCall> calls, const char* what);

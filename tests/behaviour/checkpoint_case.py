@@ -401,6 +401,26 @@ print(sorted(seen))
     expect(bench.lines(), ["ready", "['alrm', 'rt', 'usr1']"], "its state")
 
 
+def leader_exited(bench):
+    """The first task has exited, another goes on and ends the process."""
+    bench.python(PRELUDE + """
+import ctypes, threading
+libc = ctypes.CDLL(None)
+def rest():
+    while open(f"/proc/self/task/{os.getpid()}/stat").read().rpartition(")")[2].split()[0] != "Z": time.sleep(0.01)
+    r, w = os.pipe(); os.write(w, b"kept")
+    before = os.getcwd(), sorted(os.listdir("/proc/self/task"))
+    ready()
+    print(os.read(r, 9), before == (os.getcwd(), sorted(os.listdir("/proc/self/task"))))
+    os._exit(5)
+threading.Thread(target=rest).start()
+libc.pthread_exit(None)
+""")
+    bench.await_line("ready")
+    bench.around(status=5)
+    expect(bench.lines()[1:], ["b'kept' True"], "the rest of it")
+
+
 def attributes(bench):
     """Of the process, and of each thread for itself: credentials, policies, registrations."""
     bench.start(str(bench.tools / "attributes"))
@@ -827,6 +847,7 @@ CASES = {
     "C01_compressor": compressor,
     "C02_tree": tree,
     "C04_state": state,
+    "C02_leader_exited": leader_exited,
     "C04_attributes": attributes,
     "C04_calls_in_progress": calls_in_progress,
     "C04_stopped": stopped,
