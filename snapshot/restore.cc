@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "snapshot/descriptors.h"
+#include "snapshot/pid_namespace.h"
 #include "snapshot/restored_process.h"
 #include "tracee/proc_files.h"
 
@@ -60,8 +61,10 @@ uint64_t FindStub(const CheckpointImage& image) {
 
 class Restorer {
  public:
-  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options)
-      : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {}
+  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, bool own_user)
+      : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {
+    material_.own_user = own_user;
+  }
 
   Result<pid_t> Restore() {
     TRY(OpenMaterial());
@@ -187,34 +190,7 @@ class Restorer {
 
   pid_t PidFor(size_t index) const { return options_.same_pids ? image_.processes[index].pid : 0; }
 
-  // What has ended and waits to be reaped holds its pid until then: not for long, if its parent is
-  // init.
-  Status AwaitFreePids() const {
-    if (!options_.same_pids) return {};
-    constexpr int kBound = 5'000;  // ms
-    int64_t deadline = MonotonicMilliseconds() + kBound;
-    for (const ProcessState& process : image_.processes) {
-      for (;;) {
-        auto stat = ProcStat::Read(process.pid);
-        if (!stat.ok() || stat->state() == 'X') break;
-        if (stat->state() != 'Z' || MonotonicMilliseconds() > deadline) {
-          return Error(0,
-                       fmt::format("its pid is taken by {} ({}): {}, or give `--pid new`",
-                                   stat->state() == 'Z' ? "a process that has ended and that its "
-                                                          "parent hasn't waited for"
-                                                        : "another process",
-                                   stat->name(),
-                                   stat->state() == 'Z' ? "end that parent" : "end that first"),
-                       process.pid);
-        }
-        usleep(1'000);
-      }
-    }
-    return {};
-  }
-
   Status StartAll() {
-    TRY(AwaitFreePids());
     processes_.resize(image_.processes.size());
     processes_[0] = TRY(RestoredProcess::Start(material_, PidFor(0)));
     TRY(StartChildrenOf(0));
@@ -304,6 +280,52 @@ class Restorer {
   std::vector<std::unique_ptr<RestoredProcess>> processes_;
 };
 
+// An ordinary user's processes are all his, and of his groups.
+Status CheckUser(const CheckpointImage& image) {
+  int count = getgroups(0, nullptr);
+  std::vector<gid_t> own(static_cast<size_t>(std::max(count, 0)));
+  if (getgroups(count, own.data()) != count) return ErrnoError("can't read the groups one is in");
+  std::ranges::sort(own);
+  auto are_all = [](const std::vector<uint32_t>& ids, uint32_t id) {
+    return std::ranges::all_of(ids, [&](uint32_t other) { return other == id; });
+  };
+  auto check = [&](pid_t pid, const Credentials& credentials) -> Status {
+    std::vector<uint32_t> groups = credentials.groups;
+    std::ranges::sort(groups);
+    if (are_all(credentials.uids, getuid()) && are_all(credentials.gids, getgid()) && groups == own)
+      return {};
+    return Error(EPERM,
+                 "it had another user or other groups than this command has: to set them takes "
+                 "CAP_SETUID and CAP_SETGID",
+                 pid);
+  };
+  for (const ProcessState& process : image.processes) {
+    if (process.condition == ProcessCondition::kZombie) TRY(check(process.pid, process.credentials));
+    for (const TaskState& task : process.tasks) TRY(check(process.pid, task.credentials));
+  }
+  return {};
+}
+
+// Whether nobody has their pids. What has ended and waits to be reaped holds its pid until then:
+// not for long, if its parent is init.
+bool AreFree(std::span<const ProcessState> processes) {
+  constexpr int kBound = 5'000;  // ms
+  int64_t deadline = MonotonicMilliseconds() + kBound;
+  auto is_free = [&](pid_t pid) {
+    for (;;) {
+      auto stat = ProcStat::Read(pid);
+      if (!stat.ok() || stat->state() == 'X') return true;
+      if (stat->state() != 'Z' || MonotonicMilliseconds() > deadline) return false;
+      usleep(1'000);
+    }
+  };
+  return std::ranges::all_of(processes, [&](const ProcessState& process) {
+    return is_free(process.pid) && std::ranges::all_of(process.tasks, [&](const TaskState& task) {
+             return is_free(task.tid);
+           });
+  });
+}
+
 }  // namespace
 
 std::string MismatchWith(const CheckpointImage& image, const ArchDescription& arch) {
@@ -327,11 +349,20 @@ std::string MismatchWith(const CheckpointImage& image, const ArchDescription& ar
   return {};
 }
 
-Result<pid_t> RestoreTree(CheckpointReader& checkpoint, const RestoreOptions& options) {
+Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOptions& options) {
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-  std::string mismatch = MismatchWith(checkpoint.image(), checkpoint.arch());
+  const CheckpointImage& image = checkpoint.image();
+  std::string mismatch = MismatchWith(image, checkpoint.arch());
   if (!mismatch.empty()) return MakeError("it can't go on here: {}", mismatch);
-  return Restorer(checkpoint, options).Restore();
+  bool own_user = !MayChoosePids();
+  if (own_user) {
+    TRY(CheckUser(image));
+    TRY(EnterUserNamespace());
+  }
+  auto restore = [&] { return Restorer(checkpoint, options, own_user).Restore(); };
+  if (!options.same_pids || (!own_user && AreFree(image.processes)))
+    return RestoredTree{.root = TRY(restore())};
+  return RestoreInPidNamespace(restore);
 }
 
 }  // namespace retake

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "snapshot/checkpoint_file.h"
 
@@ -18,9 +19,21 @@ struct RestoreOptions {
   std::string relative_to;                  // files are looked for under this directory
 };
 
-// Builds the tree and lets it go on. Returns the pid of its root, which is a child of ours. After a
-// failure nothing of it is left.
-Result<pid_t> RestoreTree(CheckpointReader& checkpoint, const RestoreOptions& options);
+struct RestoredTree {
+  pid_t root = 0;   // the pid of its root, as seen from here
+  pid_t first = 0;  // of a pid namespace that it is in, if it is in one of its own: a child of ours,
+                    // which passes signals on to the root; 0: the root is our child
+  Fd ending;        // how the root ended is read from here then
+
+  // What signals for the program are sent to.
+  pid_t signalled() const { return first == 0 ? root : first; }
+};
+
+// Builds the tree and lets it go on. After a failure nothing of it is left.
+Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOptions& options);
+
+// Waits until the root ends; its wait status.
+Result<int> AwaitEnd(RestoredTree& tree);
 
 // Why this machine can't restore it; empty if nothing speaks against it.
 std::string MismatchWith(const CheckpointImage& image, const ArchDescription& arch);

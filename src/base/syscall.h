@@ -36,6 +36,15 @@ inline int Kcmp(pid_t pid, pid_t other, int type, uint64_t first, uint64_t secon
   return static_cast<int>(syscall(SYS_kcmp, pid, other, type, first, second));
 }
 
+// `header` and `data` are of <linux/capability.h>.
+inline int Capget(void* header, void* data) {
+  return static_cast<int>(syscall(SYS_capget, header, data));
+}
+
+inline int Capset(void* header, const void* data) {
+  return static_cast<int>(syscall(SYS_capset, header, data));
+}
+
 inline int GetRobustList(pid_t tid, uint64_t* address, uint64_t* size) {
   return static_cast<int>(syscall(SYS_get_robust_list, tid, address, size));
 }

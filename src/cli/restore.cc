@@ -16,16 +16,16 @@
 namespace retake {
 namespace {
 
-std::atomic<pid_t> restored_root = 0;
+std::atomic<pid_t> signalled = 0;
 
 void PassOn(int signal) {
-  pid_t root = restored_root;
-  if (root > 0) kill(root, signal);
+  pid_t program = signalled;
+  if (program > 0) kill(program, signal);
 }
 
 // The restored program is in front: what is sent to us is for it.
-void PassSignalsOn(pid_t root) {
-  restored_root = root;
+void PassSignalsOn(pid_t program) {
+  signalled = program;
   struct sigaction action {};
   action.sa_handler = PassOn;
   action.sa_flags = SA_RESTART;
@@ -36,11 +36,11 @@ void PassSignalsOn(pid_t root) {
   signal(SIGQUIT, SIG_IGN);
 }
 
-int AwaitEnd(pid_t root) {
-  PassSignalsOn(root);
-  auto status = ptracer::WaitOne(root, -1);
+int EndAsProgram(RestoredTree& tree) {
+  PassSignalsOn(tree.signalled());
+  Result<int> status = AwaitEnd(tree);
   if (!status.ok()) return Fail(status.error());
-  return EndAs((*status)->raw());
+  return EndAs(*status);
 }
 
 // Restores in a child that is nobody's once we have ended, and tells how it went.
@@ -51,9 +51,9 @@ int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options)
   if (child < 0) return FailErrno("can't fork");
   if (child == 0) {
     close(ends[0]);
-    Result<pid_t> root = RestoreTree(checkpoint, options);
-    int status = root.ok() ? kExitDone : Fail(root.error());
-    pid_t pid = root.ok() ? *root : 0;
+    Result<RestoredTree> tree = RestoreTree(checkpoint, options);
+    int status = tree.ok() ? kExitDone : Fail(tree.error());
+    pid_t pid = tree.ok() ? tree->root : 0;
     if (write(ends[1], &pid, sizeof pid) != static_cast<ssize_t>(sizeof pid)) status = kExitFailure;
     _exit(status);
   }
@@ -61,9 +61,9 @@ int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options)
   pid_t root = 0;
   ssize_t got = read(ends[0], &root, sizeof root);
   auto ended = ptracer::WaitOne(child, -1);
-  bool restored = ended.ok() && (*ended)->raw() == 0 && got == static_cast<ssize_t>(sizeof root);
+  bool done = ended.ok() && (*ended)->raw() == 0 && got == static_cast<ssize_t>(sizeof root);
   // It has said why.
-  if (!restored) return kExitFailure;
+  if (!done) return kExitFailure;
   fmt::print("{}\n", root);
   return kExitDone;
 }
@@ -97,12 +97,12 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   auto checkpoint = CheckpointReader::Open(file);
   if (!checkpoint.ok()) return Fail(Reason::kFailed, checkpoint.error().Message());
   if (detach) return RestoreDetached(**checkpoint, options);
-  Result<pid_t> root = RestoreTree(**checkpoint, options);
-  if (!root.ok()) {
-    return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, root.error().Message()));
+  Result<RestoredTree> tree = RestoreTree(**checkpoint, options);
+  if (!tree.ok()) {
+    return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, tree.error().Message()));
   }
   checkpoint->reset();
-  return AwaitEnd(*root);
+  return EndAsProgram(*tree);
 }
 
 }  // namespace

@@ -1,0 +1,197 @@
+#include "snapshot/pid_namespace.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "base/fd.h"
+#include "base/syscall.h"
+#include "tracee/proc_files.h"
+#include "tracee/ptrace.h"
+
+namespace retake {
+namespace {
+
+constexpr int kFailed = 125;
+
+// What the first process tells: the root's pid in its namespace and no text, or why there is none;
+// then, on its own, the root's wait status.
+struct Report {
+  pid_t root = 0;
+  uint32_t text_size = 0;
+};
+
+Status WriteOwnFile(const char* path, const std::string& text) {
+  Fd file(open(path, O_WRONLY | O_CLOEXEC));
+  if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return ErrnoError("can't write \"{}\" to {}", text, path);
+  return {};
+}
+
+bool ReadAll(int fd, void* to, size_t size) {
+  auto* at = static_cast<char*>(to);
+  while (size > 0) {
+    ssize_t got = read(fd, at, size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += got;
+    size -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
+bool WriteAll(int fd, const void* from, size_t size) {
+  return write(fd, from, size) == static_cast<ssize_t>(size);
+}
+
+// --- In the first process ---
+
+std::atomic<pid_t> first_root = 0;
+
+void PassOn(int signal) {
+  pid_t root = first_root;
+  if (root > 0) kill(root, signal);
+}
+
+// Of its own, since it has other pids to show.
+Status MountProc() {
+  if (unshare(CLONE_NEWNS) != 0) return ErrnoError("can't make a mount namespace");
+  if (mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+    return ErrnoError("can't keep mounts to itself");
+  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+    return ErrnoError("can't mount /proc for other pids; `--pid new` needs no other");
+  return {};
+}
+
+// Neither its parent's output nor its files are kept open.
+void LetGoOfFiles(int report) {
+  Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (int fd = 0; fd <= 2; ++fd) dup2(null.get(), fd);
+  for (int fd : DescriptorsOf(getpid())) {
+    if (fd > 2 && fd != report) close(fd);
+  }
+}
+
+[[noreturn]] void BeFirst(const Fd& report, const std::function<Result<pid_t>()>& restore) {
+  // Until all is restored, its end is its parent's.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Status mounted = MountProc();
+  Result<pid_t> root = mounted.ok() ? restore() : Result<pid_t>(mounted.error());
+  Report said{.root = root.ok() ? *root : 0};
+  std::string text = root.ok() ? "" : root.error().Message();
+  said.text_size = static_cast<uint32_t>(text.size());
+  bool told = WriteAll(report.get(), &said, sizeof said) &&
+              (text.empty() || WriteAll(report.get(), text.data(), text.size()));
+  if (!root.ok() || !told) _exit(kFailed);
+  prctl(PR_SET_PDEATHSIG, 0);
+  first_root = *root;
+  for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH}) {
+    struct sigaction action {};
+    action.sa_handler = PassOn;
+    sigaction(signal, &action, nullptr);
+  }
+  signal(SIGPIPE, SIG_IGN);
+  LetGoOfFiles(report.get());
+  for (;;) {
+    auto stop = ptracer::WaitAny();
+    if (!stop.ok()) _exit(0);  // the last has ended
+    if (!*stop || !(*stop)->status.gone()) continue;
+    int status = (*stop)->status.raw();
+    // Nobody may be there to hear it.
+    if ((*stop)->pid == *root) (void)WriteAll(report.get(), &status, sizeof status);
+  }
+}
+
+// --- Outside ---
+
+// Its root's pid as it is seen from here.
+pid_t FirstChildOf(pid_t pid) {
+  std::vector<pid_t> children = ChildrenOf(pid, pid);
+  return children.empty() ? 0 : children[0];
+}
+
+}  // namespace
+
+bool MayChoosePids() {
+  // Its own is taken, and the kernel says that only to who may choose.
+  pid_t own = getpid();
+  clone_args args{};
+  args.set_tid = reinterpret_cast<uint64_t>(&own);
+  args.set_tid_size = 1;
+  pid_t child = Clone3(&args, sizeof args);
+  if (child == 0) _exit(0);
+  return child < 0 && errno == EEXIST;
+}
+
+Status EnterUserNamespace() {
+  uid_t user = geteuid();
+  gid_t group = getegid();
+  if (unshare(CLONE_NEWUSER) != 0) {
+    return ErrnoError(
+        "an ordinary user gets processes back as they were in a user namespace, and can't make one "
+        "(CAP_CHECKPOINT_RESTORE does without)");
+  }
+  TRY(WriteOwnFile("/proc/self/setgroups", "deny"));
+  TRY(WriteOwnFile("/proc/self/uid_map", fmt::format("{} {} 1", user, user)));
+  TRY(WriteOwnFile("/proc/self/gid_map", fmt::format("{} {} 1", group, group)));
+  // An exec would drop all capabilities but ambient ones, which are permitted and inheritable.
+  struct {
+    __user_cap_header_struct header;
+    __user_cap_data_struct data[2];
+  } all{};
+  all.header.version = _LINUX_CAPABILITY_VERSION_3;
+  if (Capget(&all.header, all.data) != 0) return ErrnoError("can't read capabilities");
+  for (__user_cap_data_struct& half : all.data) half.inheritable = half.permitted;
+  if (Capset(&all.header, all.data) != 0) return ErrnoError("can't set capabilities");
+  for (unsigned long capability = 0; capability < 64; ++capability) {
+    if ((all.data[capability / 32].permitted >> (capability % 32) & 1) == 0) continue;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
+      return ErrnoError("can't keep capability {}", capability);
+  }
+  return {};
+}
+
+Result<RestoredTree> RestoreInPidNamespace(const std::function<Result<pid_t>()>& restore) {
+  if (unshare(CLONE_NEWPID) != 0) return ErrnoError("can't make a pid namespace");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
+  RestoredTree tree{.ending = Fd(ends[0])};
+  Fd report(ends[1]);
+  tree.first = fork();
+  if (tree.first < 0) return ErrnoError("can't fork");
+  if (tree.first == 0) {
+    tree.ending.Reset();
+    BeFirst(report, restore);
+  }
+  report.Reset();
+  Report said;
+  if (!ReadAll(tree.ending.get(), &said, sizeof said)) {
+    ptracer::KillAndReap(tree.first);
+    return Error(0, "the first process of a pid namespace ended", tree.first);
+  }
+  if (said.root == 0) {
+    std::string text(said.text_size, 0);
+    (void)ReadAll(tree.ending.get(), text.data(), text.size());
+    ptracer::KillAndReap(tree.first);
+    return MakeError("{}", text);
+  }
+  tree.root = FirstChildOf(tree.first);
+  return tree;
+}
+
+Result<int> AwaitEnd(RestoredTree& tree) {
+  if (tree.first == 0) return TRY(ptracer::WaitOne(tree.root, -1))->raw();
+  int status = 0;
+  if (!ReadAll(tree.ending.get(), &status, sizeof status))
+    return Error(0, "what it was restored in has ended", tree.first);
+  return status;
+}
+
+}  // namespace retake
