@@ -57,7 +57,6 @@ struct Scheduling {
   uint64_t runtime = 0, deadline = 0, period = 0;
   int32_t io_priority = 0;
   std::vector<uint8_t> affinity;  // the CPU mask
-  uint64_t timer_slack = 0;
 };
 
 template <typename V>
@@ -71,7 +70,6 @@ void Visit(V& visit, Scheduling& scheduling) {
   visit("period", scheduling.period);
   visit("io_priority", scheduling.io_priority);
   visit("affinity", scheduling.affinity);
-  visit("timer_slack", scheduling.timer_slack);
 }
 
 // A signal that waits to be delivered: the kernel's siginfo_t, whole.

@@ -84,13 +84,14 @@ void LetGoOfFiles(int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Status mounted = MountProc();
   Result<pid_t> root = mounted.ok() ? restore() : Result<pid_t>(mounted.error());
+  // Before it is told: who hears it may end at once.
+  prctl(PR_SET_PDEATHSIG, 0);
   Report said{.root = root.ok() ? *root : 0};
   std::string text = root.ok() ? "" : root.error().Message();
   said.text_size = static_cast<uint32_t>(text.size());
   bool told = WriteAll(report.get(), &said, sizeof said) &&
               (text.empty() || WriteAll(report.get(), text.data(), text.size()));
   if (!root.ok() || !told) _exit(kFailed);
-  prctl(PR_SET_PDEATHSIG, 0);
   first_root = *root;
   for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH}) {
     struct sigaction action {};

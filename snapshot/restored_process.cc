@@ -1,11 +1,11 @@
 #include "snapshot/restored_process.h"
 
 #include <fcntl.h>
-#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -84,7 +84,12 @@ Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMat
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
   Fd go_read(ends[0]);
   Fd go_write(ends[1]);
-  pid_t child = TRY(ForkAs(pid));
+  // What a child's timer slack is by default is what its parent's was.
+  auto slack = static_cast<unsigned long>(prctl(PR_GET_TIMERSLACK));
+  prctl(PR_SET_TIMERSLACK, 0);
+  auto forked = ForkAs(pid);
+  if (!forked.ok() || *forked != 0) prctl(PR_SET_TIMERSLACK, slack);
+  pid_t child = TRY(std::move(forked));
   if (child == 0) BecomeHusk(program.get(), go_read.get(), material);
 
   TaskMemory memory = TRY(AwaitHusk(child, go_write.get(), kTraceOptions));

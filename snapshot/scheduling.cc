@@ -1,12 +1,8 @@
 #include "snapshot/scheduling.h"
 
-#include <fcntl.h>
 #include <linux/ioprio.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/syscall.h"
-#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -50,8 +46,6 @@ Result<Scheduling> ReadScheduling(pid_t tid) {
   out.period = attributes.period;
   out.affinity = ReadAffinity(tid);
   out.io_priority = IoprioGet(IOPRIO_WHO_PROCESS, tid);
-  auto slack = ReadProcFile(tid, "timerslack_ns");
-  if (slack.ok()) out.timer_slack = strtoull(slack->c_str(), nullptr, 10);
   return out;
 }
 
@@ -81,12 +75,6 @@ Status ApplyScheduling(pid_t tid, const Scheduling& wanted) {
   if (wanted.io_priority != present.io_priority && wanted.io_priority > 0 &&
       IoprioSet(IOPRIO_WHO_PROCESS, tid, wanted.io_priority) != 0)
     return failed("I/O priority");
-  if (wanted.timer_slack != 0 && wanted.timer_slack != present.timer_slack) {
-    Fd file(open(fmt::format("/proc/{}/timerslack_ns", tid).c_str(), O_WRONLY | O_CLOEXEC));
-    std::string text = fmt::format("{}", wanted.timer_slack);
-    if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-      return failed("timer slack");
-  }
   return {};
 }
 

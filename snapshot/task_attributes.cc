@@ -18,6 +18,13 @@ constexpr TaskAttribute Speculation(const char* name, uint64_t which) {
 
 // <linux/prctl.h>; headers of Debian 12 have it from Linux 5.6 on.
 constexpr TaskAttribute kAttributes[] = {
+    {"its timer slack",
+     Sys::prctl,
+     {PR_GET_TIMERSLACK},
+     -1,
+     Sys::prctl,
+     {PR_SET_TIMERSLACK},
+     1},
     {"what becomes of it on a memory error",
      Sys::prctl,
      {PR_MCE_KILL_GET},
