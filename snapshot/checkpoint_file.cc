@@ -179,6 +179,24 @@ Status CheckpointReader::Load(const std::string& path) {
   return {};
 }
 
+Status CheckpointReader::Verify() {
+  for (const RecordInfo& block : blocks_) {
+    loaded_.clear();
+    loaded_block_ = kZeroBlock;
+    TRY(archive_->Read(block, loaded_, kPageBlockBytes));
+  }
+  auto check = [&](const std::vector<PageRange>& ranges) -> Status {
+    for (const PageRange& range : ranges) {
+      if (range.block != kZeroBlock && range.offset + range.size > blocks_.at(range.block).raw_size)
+        return MakeError("a block of pages is short");
+    }
+    return {};
+  };
+  for (const ProcessState& process : image_.processes) TRY(check(process.pages));
+  for (const SharedObject& object : image_.shared_objects) TRY(check(object.pages));
+  return {};
+}
+
 Result<ByteSpan> CheckpointReader::Bytes(const PageRange& range) {
   if (range.block != loaded_block_) {
     loaded_.clear();

@@ -81,6 +81,8 @@ class CheckpointReader {
 
   const CheckpointImage& image() const { return image_; }
   const ArchDescription& arch() const { return *arch_; }
+  // Reads all of it, and checks each checksum.
+  Status Verify();
   // The pages of a range that isn't of zeros. The view is valid until the next call.
   Result<ByteSpan> Bytes(const PageRange& range);
 

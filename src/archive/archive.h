@@ -18,6 +18,7 @@
 #include <climits>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,9 @@ class ArchiveWriter {
   std::unique_ptr<ZSTD_CCtx_s, FreeContext> context_;
   Status failure_;
 };
+
+// What the file of that name says it is, by its first bytes alone; nullopt if it is no archive.
+std::optional<ArchiveContent> ContentOf(const std::string& path);
 
 // Reads an archive: sealed, cut short, or still growing.
 class ArchiveReader {

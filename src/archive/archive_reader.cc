@@ -36,6 +36,14 @@ Result<std::unique_ptr<ArchiveReader>> ArchiveReader::Open(std::unique_ptr<ByteS
   return reader;
 }
 
+std::optional<ArchiveContent> ContentOf(const std::string& path) {
+  uint8_t header[kArchiveHeaderBytes];
+  auto file = OpenRegularFile(path);
+  if (!file.ok() || pread(file->get(), header, sizeof header, 0) != sizeof header) return {};
+  if (memcmp(header, kMagic.data(), kMagic.size()) != 0) return {};
+  return static_cast<ArchiveContent>(header[kContentOffset]);
+}
+
 Status ArchiveReader::ReadHeader() {
   uint8_t header[kArchiveHeaderBytes];
   size_t got = TRY(source_->ReadAt(0, header));

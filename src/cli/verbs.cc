@@ -17,6 +17,7 @@ extern const Verb kRecordVerb;
 extern const Verb kReplayVerb;
 extern const Verb kCheckpointVerb;
 extern const Verb kRestoreVerb;
+extern const Verb kInspectVerb;
 extern const Verb kDumpVerb;
 extern const Verb kLsVerb;
 extern const Verb kInfoVerb;
@@ -31,9 +32,9 @@ extern const Verb kHelpVerb;
 namespace {
 
 constexpr std::array kVerbs = {
-    &kRecordVerb, &kReplayVerb, &kCheckpointVerb, &kRestoreVerb, &kDumpVerb,
-    &kLsVerb,     &kInfoVerb,   &kVerifyVerb,     &kRmVerb,      &kPackVerb,
-    &kUnpackVerb, &kDoctorVerb, &kVersionVerb,    &kHelpVerb,
+    &kRecordVerb, &kReplayVerb, &kCheckpointVerb, &kRestoreVerb, &kInspectVerb,
+    &kDumpVerb,   &kLsVerb,     &kInfoVerb,       &kVerifyVerb,  &kRmVerb,
+    &kPackVerb,   &kUnpackVerb, &kDoctorVerb,     &kVersionVerb, &kHelpVerb,
 };
 
 // Levenshtein's distance: how many letters to change, add or drop.

@@ -7,6 +7,7 @@ run. A program that has to wait for that looks for a file named "go", made after
 
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -852,6 +853,43 @@ def damaged(bench):
     expect(bench.lines(), ["ready", "end"], "the undamaged one's output")
 
 
+def inspected(bench):
+    """What a checkpoint holds is told without restoring it, and whether it is whole."""
+    bench.python("import os, threading, time\nf = open('data', 'w+'); f.write('hello'); f.flush()\nr, w = os.pipe(); os.write(w, b'xyz')\n"
+                 "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\ntime.sleep(0.1)\nprint('ready', flush=True)\n"
+                 "while not os.path.exists('go'): time.sleep(0.01)\n")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    bench.checkpoint()
+    text = bench.run("inspect", str(bench.image)).stdout
+    for wanted in (f"process {pid} (python3)", "1 process, 2 tasks", "restores here yes", f"{bench.place.work}/data, at 5",
+                   ", 3 bytes in it", f"  task {pid} (python3): in ", "[heap]", "libc.so.6", "/usr/bin/python3"):
+        if wanted not in text:
+            raise Failure(f"{wanted!r} isn't in\n{text}")
+    # The stack goes from the C library's call through the interpreter to where the program began.
+    frames = re.findall(r"^#(\d+) .* in (\S+)", text, re.M)
+    if not any(name.startswith("_start+") for _, name in frames) or not any("Py" in name for _, name in frames):
+        raise Failure(f"a stack without an end, or without names:\n{text}")
+    held = json.loads(bench.run("inspect", "--json", str(bench.image)).stdout)
+    process = held["processes"][0]
+    expect((process["pid"], len(process["tasks"]), process["pages_taken"]), (pid, 2, 2), "the process")
+    expect(process["arguments"][0], "/usr/bin/python3", "its command")
+    if process["tasks"][0]["registers"]["rip" if os.uname().machine == "x86_64" else "pc"] == "0x0":
+        raise Failure("a register is missing")
+    if "intact" not in bench.run("verify", str(bench.image)).stdout:
+        raise Failure("a whole checkpoint isn't called intact")
+    whole = bench.image.read_bytes()
+    moments = random.Random(SEED)
+    for _ in range(max(5, 40 // engine.SLOWNESS)):
+        flipped = bytearray(whole)
+        # Behind the header, which says what it is.
+        flipped[moments.randrange(24, len(whole))] ^= 1 << moments.randrange(8)
+        bench.image.write_bytes(flipped)
+        done = bench.run("verify", str(bench.image), status=1)
+        if "retake: damaged: " not in done.stderr:
+            raise Failure(done.stderr)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -894,6 +932,7 @@ CASES = {
     "C08_killed_at_work": killed_at_work,
     "C08_many_times": many_times,
     "C09_damaged": damaged,
+    "C09_inspected": inspected,
 }
 CASES.update({f"C05_{kind}": descriptors(kind) for kind in DESCRIPTORS})
 
