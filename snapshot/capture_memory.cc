@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "snapshot/capture.h"
-#include "snapshot/write_range.h"
+#include "snapshot/write_runs.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -213,16 +213,17 @@ Status ProcessMemory::Write(ProcessState& process, CheckpointWriter& writer) {
   if (taken_ == PagesTaken::kSaved) return {};
   const TaskMemory& source = copy_ == nullptr ? memory_ : copy_->memory();
   OwnPages own = TRY(OwnPages::Of(source.pid()));
-  std::vector<PageRun> unreadable;
+  std::vector<RunToWrite> wanted;
   for (const MemoryRegion& region : process.memory) {
     if (!IsPrivate(region) || std::ranges::count(saved_regions_, region.start) != 0) continue;
     uint64_t end = region.start + region.size;
     bool whole = (region.flags & kWholeContents) != 0;
     auto runs = whole ? std::vector<PageRun>{{region.start, end}} : TRY(own.In(region.start, end));
     bool skip_zeros = region.kind == MemoryKind::kAnonymous;
-    for (const PageRun& run : runs)
-      TRY(WriteRange(source, run, skip_zeros, writer, process.pages, unreadable));
+    for (const PageRun& run : runs) wanted.push_back({run, skip_zeros});
   }
+  std::vector<PageRun> unreadable;
+  TRY(WriteRuns(source, wanted, writer, process.pages, unreadable));
   for (const PageRun& run : TRY(FindGuards(own, unreadable, process)))
     return Error(EIO, fmt::format("its memory {}", CantRead(run)), process.pid);
   copy_.reset();

@@ -70,7 +70,7 @@ Status CheckpointWriter::Open() {
   }
   archive_ = TRY(ArchiveWriter::Create(std::move(file), path_, ArchiveContent::kCheckpoint,
                                        static_cast<uint8_t>(HostArch().id)));
-  block_.reserve(kPageBlockBytes);
+  packer_ = std::make_unique<BlockPacker>(*archive_, kPagesRecord, options_.level);
   return {};
 }
 
@@ -86,6 +86,7 @@ Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zero
     auto [known, is_new] = known_.try_emplace(PageHash{hash.low64, hash.high64},
                                               Place{blocks_, static_cast<uint32_t>(block_.size())});
     Place place = known->second;
+    if (block_.capacity() == 0) block_.reserve(kPageBlockBytes);
     if (is_new) block_.insert(block_.end(), page.begin(), page.end());
     AddRange({start, kPageSize, place.block, place.offset}, ranges);
     if (block_.size() >= kPageBlockBytes) TRY(FlushBlock());
@@ -95,14 +96,14 @@ Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zero
 
 Status CheckpointWriter::FlushBlock() {
   if (block_.empty()) return {};
-  TRY(archive_->Append(kPagesRecord, block_, options_.level));
-  block_.clear();
+  TRY(packer_->Add(block_));
   ++blocks_;
   return {};
 }
 
 Result<uint64_t> CheckpointWriter::Finish(const CheckpointImage& image) {
   TRY(FlushBlock());
+  TRY(packer_->Finish());
   ByteWriter bytes;
   EncodeFields(image, bytes);
   TRY(archive_->Append(kImageRecord, bytes.bytes(),

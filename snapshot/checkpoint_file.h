@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "archive/archive.h"
+#include "snapshot/block_packer.h"
 #include "snapshot/checkpoint_image.h"
 
 namespace retake {
@@ -60,6 +61,7 @@ class CheckpointWriter {
   Options options_;
   Fd directory_;
   std::unique_ptr<ArchiveWriter> archive_;
+  std::unique_ptr<BlockPacker> packer_;  // after the archive, which it writes to
   std::vector<uint8_t> block_;
   uint32_t blocks_ = 0;
   // Pages that are kept already, by 128 bits of hash: too many for two different ones to meet.

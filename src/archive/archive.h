@@ -74,6 +74,36 @@ struct RecordInfo {
   uint64_t raw_size = 0;  // bytes
 };
 
+// A section as it goes to the file, but for where it stands there. May be packed anew.
+struct PackedSection {
+  uint16_t kind = 0;
+  uint16_t flags = 0;
+  uint32_t raw_size = 0;
+  // Room for the header, then the payload.
+  std::unique_ptr<uint8_t[]> bytes;
+  size_t size = 0, capacity = 0;
+
+  // Forgets what there is, without giving room back. What comes instead isn't set to anything.
+  void Reserve(size_t bytes_wanted);
+};
+
+// Compresses sections. Each thread has its own.
+class SectionPacker {
+ public:
+  SectionPacker() = default;
+  ~SectionPacker();
+  SectionPacker(SectionPacker&&) noexcept;
+
+  // With a zstd `level`, compressed where that makes it smaller.
+  void Pack(uint16_t kind, uint16_t flags, ByteSpan payload, int level, PackedSection& out);
+
+ private:
+  struct FreeContext {
+    void operator()(ZSTD_CCtx_s* context) const;
+  };
+  std::unique_ptr<ZSTD_CCtx_s, FreeContext> context_;
+};
+
 // Writes an archive. Not thread-safe. After a write has failed, the file is cut back to its last
 // whole record and every later Append gives the same error.
 class ArchiveWriter {
@@ -86,6 +116,8 @@ class ArchiveWriter {
 
   // Appends a record of `kind`; with a zstd `level`, compressed where that makes it smaller.
   Status Append(uint16_t kind, ByteSpan payload, int level);
+  // Appends a record of one section, which is used up.
+  Status Append(PackedSection& section);
   // Writes the trailer. Nothing can be appended after.
   Status Seal();
 
@@ -97,18 +129,16 @@ class ArchiveWriter {
 
  private:
   ArchiveWriter(Fd file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
-  Status AppendSection(uint16_t kind, uint16_t flags, ByteSpan payload, int level);
-
-  struct FreeContext {
-    void operator()(ZSTD_CCtx_s* context) const;
-  };
+  Status AppendSection(PackedSection& section);
+  // After a failed write: cuts the file back to what it was at `begin`.
+  void CutBack(uint64_t begin, size_t sections);
 
   Fd file_;
   std::string name_;
   uint64_t end_ = 0;
   std::vector<SectionInfo> sections_;
-  std::vector<uint8_t> buffer_;  // one section as it goes to the file
-  std::unique_ptr<ZSTD_CCtx_s, FreeContext> context_;
+  SectionPacker packer_;
+  PackedSection section_;
   Status failure_;
 };
 

@@ -19,7 +19,41 @@ uint64_t archive_format::Checksum(ByteSpan bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
-void ArchiveWriter::FreeContext::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
+void SectionPacker::FreeContext::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
+
+SectionPacker::~SectionPacker() = default;
+SectionPacker::SectionPacker(SectionPacker&&) noexcept = default;
+
+void PackedSection::Reserve(size_t bytes_wanted) {
+  if (capacity >= bytes_wanted) return;
+  bytes = std::make_unique_for_overwrite<uint8_t[]>(bytes_wanted);
+  capacity = bytes_wanted;
+}
+
+void SectionPacker::Pack(uint16_t kind, uint16_t flags, ByteSpan payload, int level,
+                         PackedSection& out) {
+  out.kind = kind;
+  out.flags = flags;
+  out.raw_size = static_cast<uint32_t>(payload.size());
+  constexpr size_t kLeast = 64;
+  if (level != kStoreOnly && payload.size() > kLeast) {
+    if (!context_) context_.reset(ZSTD_createCCtx());
+    out.Reserve(kSectionHeaderBytes + ZSTD_compressBound(payload.size()));
+    size_t size = context_ == nullptr
+                      ? payload.size()
+                      : ZSTD_compressCCtx(context_.get(), out.bytes.get() + kSectionHeaderBytes,
+                                          out.capacity - kSectionHeaderBytes, payload.data(),
+                                          payload.size(), level);
+    if (!ZSTD_isError(size) && size < payload.size()) {
+      out.flags |= kSectionCompressed;
+      out.size = kSectionHeaderBytes + size;
+      return;
+    }
+  }
+  out.size = kSectionHeaderBytes + payload.size();
+  out.Reserve(out.size);
+  std::ranges::copy(payload, out.bytes.get() + kSectionHeaderBytes);
+}
 
 ArchiveWriter::~ArchiveWriter() = default;
 
@@ -46,49 +80,44 @@ Status ArchiveWriter::Append(uint16_t kind, ByteSpan payload, int level) {
   do {
     ByteSpan piece = payload.first(std::min(payload.size(), kMaxSectionBytes));
     payload = payload.subspan(piece.size());
-    failure_ = AppendSection(kind, payload.empty() ? 0 : kSectionContinued, piece, level);
+    packer_.Pack(kind, payload.empty() ? 0 : kSectionContinued, piece, level, section_);
+    failure_ = AppendSection(section_);
   } while (failure_.ok() && !payload.empty());
-  if (!failure_.ok()) {
-    // What was half written goes: a reader then finds a clean end instead of a damaged tail. If the
-    // cut fails too, the reader stops at the same place by the checksum.
-    end_ = begin;
-    sections_.resize(sections);
-    if (ftruncate(file_.get(), static_cast<off_t>(end_)) != 0) errno = 0;
-  }
+  if (!failure_.ok()) CutBack(begin, sections);
   return failure_;
 }
 
-Status ArchiveWriter::AppendSection(uint16_t kind, uint16_t flags, ByteSpan payload, int level) {
-  size_t stored = payload.size();
-  if (level != kStoreOnly && payload.size() > 64) {
-    if (!context_) context_.reset(ZSTD_createCCtx());
-    if (!context_) return Error(ENOMEM, "can't make a zstd context");
-    buffer_.resize(kSectionHeaderBytes + ZSTD_compressBound(payload.size()));
-    size_t size = ZSTD_compressCCtx(context_.get(), buffer_.data() + kSectionHeaderBytes,
-                                    buffer_.size() - kSectionHeaderBytes, payload.data(),
-                                    payload.size(), level);
-    if (!ZSTD_isError(size) && size < payload.size()) {
-      stored = size;
-      flags |= kSectionCompressed;
-    }
-  }
-  if ((flags & kSectionCompressed) == 0) {
-    buffer_.resize(kSectionHeaderBytes + stored);
-    std::copy(payload.begin(), payload.end(), buffer_.begin() + kSectionHeaderBytes);
-  }
-  SectionInfo info{kind, flags, end_, static_cast<uint32_t>(payload.size()),
-                   static_cast<uint32_t>(stored)};
-  uint8_t* header = buffer_.data();
+Status ArchiveWriter::Append(PackedSection& section) {
+  if (!failure_.ok()) return failure_;
+  uint64_t begin = end_;
+  size_t sections = sections_.size();
+  failure_ = AppendSection(section);
+  if (!failure_.ok()) CutBack(begin, sections);
+  return failure_;
+}
+
+// What was half written goes: a reader then finds a clean end instead of a damaged tail. If the cut
+// fails too, the reader stops at the same place by the checksum.
+void ArchiveWriter::CutBack(uint64_t begin, size_t sections) {
+  end_ = begin;
+  sections_.resize(sections);
+  if (ftruncate(file_.get(), static_cast<off_t>(end_)) != 0) errno = 0;
+}
+
+Status ArchiveWriter::AppendSection(PackedSection& section) {
+  SectionInfo info{section.kind, section.flags, end_, section.raw_size,
+                   static_cast<uint32_t>(section.size - kSectionHeaderBytes)};
+  uint8_t* header = section.bytes.get();
   memset(header, 0, kSectionHeaderBytes);
   Put<uint16_t>(header + kKindOffset, info.kind);
   Put<uint16_t>(header + kFlagsOffset, info.flags);
   Put<uint32_t>(header + kRawSizeOffset, info.raw_size);
   Put<uint32_t>(header + kStoredSizeOffset, info.stored_size);
-  ByteSpan section = ByteSpan(buffer_).first(kSectionHeaderBytes + stored);
-  Put<uint64_t>(header, Checksum(section.subspan(sizeof(uint64_t)), end_));
-  TRY(WriteAt(file_.get(), end_, section, name_));
-  end_ += section.size();
-  if (kind != kTrailerSection) sections_.push_back(info);
+  ByteSpan bytes(header, section.size);
+  Put<uint64_t>(header, Checksum(bytes.subspan(sizeof(uint64_t)), end_));
+  TRY(WriteAt(file_.get(), end_, bytes, name_));
+  end_ += bytes.size();
+  if (section.kind != kTrailerSection) sections_.push_back(info);
   return {};
 }
 
