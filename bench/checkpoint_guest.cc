@@ -1,5 +1,5 @@
-// What checkpoints are measured on: touches so many MiB, half of the pages with random bytes, has so
-// many threads and so many children with a pipe each, says "ready" and waits.
+// What checkpoints are measured on: touches so many MiB, half of the pages with random bytes, has
+// so many threads and so many children with a pipe each, says "ready" and waits.
 #include <sys/mman.h>
 #include <unistd.h>
 

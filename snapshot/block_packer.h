@@ -53,7 +53,7 @@ class BlockPacker {
   std::condition_variable added_, packed_;
   std::deque<std::unique_ptr<Job>> jobs_;  // in order, until they are written
   std::vector<std::unique_ptr<Job>> free_;
-  size_t begun_ = 0;                       // of jobs_, from the front
+  size_t begun_ = 0;  // of jobs_, from the front
   bool ending_ = false;
 };
 

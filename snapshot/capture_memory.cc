@@ -54,16 +54,17 @@ void FindLosses(const MemoryRegion& region, const MappingDetails& details, pid_t
 // there: what injected calls needed can have been joined to it.
 template <typename Range, typename GetMapping>
 auto Containing(const Range& range, uint64_t address, GetMapping mapping_of) {
-  auto behind = std::ranges::upper_bound(range, address, {},
-                                         [&](const auto& m) { return std::invoke(mapping_of, m).start; });
+  auto behind = std::ranges::upper_bound(
+      range, address, {}, [&](const auto& m) { return std::invoke(mapping_of, m).start; });
   bool found = behind != range.begin() && address < std::invoke(mapping_of, *std::prev(behind)).end;
   return found ? &*std::prev(behind) : nullptr;
 }
 
 std::string CantRead(const PageRun& run) {
-  return fmt::format("from {:#x} to {:#x} can't be read: guard pages, on a kernel that doesn't tell, "
-                     "or poisoned ones",
-                     run.start, run.end);
+  return fmt::format(
+      "from {:#x} to {:#x} can't be read: guard pages, on a kernel that doesn't tell, "
+      "or poisoned ones",
+      run.start, run.end);
 }
 
 }  // namespace
@@ -188,8 +189,7 @@ Result<std::vector<PageRun>> ProcessMemory::FindGuards(const OwnPages& own,
 void ProcessMemory::SetDetails(std::span<const MappingDetails> details, ProcessState& process,
                                Losses& losses) {
   for (MemoryRegion& region : process.memory) {
-    const MappingDetails* found =
-        Containing(details, region.start, &MappingDetails::mapping);
+    const MappingDetails* found = Containing(details, region.start, &MappingDetails::mapping);
     if (found == nullptr) {
       losses.push_back({.pid = process.pid,
                         .kind = "mapping",

@@ -1,5 +1,5 @@
-// Capture of the memory of a tree. What is mapped where is seen while the processes stand still, and
-// so is a loss, before anything is written. Their pages are taken in one of three ways:
+// Capture of the memory of a tree. What is mapped where is seen while the processes stand still,
+// and so is a loss, before anything is written. Their pages are taken in one of three ways:
 //
 //   saved   read at once, and written when the processes go on: small processes;
 //   copied  read later, from a copy (snapshot/memory_copy.h): large ones;

@@ -24,7 +24,11 @@ namespace {
 class Checkpoint {
  public:
   explicit Checkpoint(const CheckpointOptions& options)
-      : options_(options), objects_(image_.shared_objects), regions_(image_, objects_) {}
+      : options_(options),
+        objects_(image_.shared_objects),
+        regions_(image_, objects_),
+        descriptors_({.skipped = options.skipped_fds}, objects_, image_.open_files, image_.losses) {
+  }
 
   Result<CheckpointReport> Take() {
     // A file that can't be made is found out before anything is stopped.
@@ -36,9 +40,9 @@ class Checkpoint {
     TRY(CaptureAll());
     if (GoesOnAtOnce() && !IsHeld()) tree_->Release();
     for (size_t i = 0; i < memories_.size(); ++i) {
-      if (memories_[i] != nullptr)
-        TRY(memories_[i]->Complete(image_.processes[i], image_.losses));
+      if (memories_[i] != nullptr) TRY(memories_[i]->Complete(image_.processes[i], image_.losses));
     }
+    descriptors_.FindOutside();
     CheckpointReport report;
     report.losses = image_.losses;
     report.processes = image_.processes.size();
@@ -110,8 +114,7 @@ class Checkpoint {
       image_.processes.back().parent = static_cast<uint32_t>(frozen.parent);
     }
     FindSharing(living, image_.losses);
-    auto tables = TRY(CaptureDescriptors(living, {.skipped = options_.skipped_fds}, objects_,
-                                         image_.open_files, image_.losses));
+    auto tables = TRY(descriptors_.Tables(living));
     size_t next = 0;
     for (ProcessState& process : image_.processes) {
       if (process.condition != ProcessCondition::kZombie)
@@ -169,6 +172,7 @@ class Checkpoint {
   CheckpointImage image_;
   SharedObjects objects_;
   RegionFinder regions_;
+  DescriptorCapture descriptors_;
   PageRoom room_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::unique_ptr<FrozenTree> tree_;

@@ -1,5 +1,5 @@
-// CheckpointMemory: the memory of a process in a checkpoint, read where it lies: kept pages from the
-// checkpoint, the others from the files that were mapped, if they are here and as they were.
+// CheckpointMemory: the memory of a process in a checkpoint, read where it lies: kept pages from
+// the checkpoint, the others from the files that were mapped, if they are here and as they were.
 #ifndef RETAKE_SNAPSHOT_CHECKPOINT_MEMORY_H_
 #define RETAKE_SNAPSHOT_CHECKPOINT_MEMORY_H_
 

@@ -20,8 +20,8 @@ namespace {
 // Each namespace that a task has of its own, or its children would have, would be another after a
 // restore.
 constexpr std::array<const char*, 10> kNamespaces = {
-    "cgroup",           "ipc",  "mnt", "net", "pid", "pid_for_children", "time",
-    "time_for_children", "user", "uts"};
+    "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children",
+    "user",   "uts"};
 
 using Namespaces = std::array<std::string, kNamespaces.size()>;
 
@@ -126,7 +126,8 @@ int64_t StartTime(pid_t pid) {
   constexpr size_t kStartField = 22;  // proc_pid_stat(5): clock ticks since boot
   auto stat = ProcStat::Read(pid);
   int64_t ticks = stat.ok() ? stat->field(kStartField) : 0;
-  int64_t boot = (ClockNanoseconds(CLOCK_REALTIME) - ClockNanoseconds(CLOCK_BOOTTIME)) / 1'000'000'000;
+  int64_t boot =
+      (ClockNanoseconds(CLOCK_REALTIME) - ClockNanoseconds(CLOCK_BOOTTIME)) / 1'000'000'000;
   return boot + ticks / sysconf(_SC_CLK_TCK) - 1;
 }
 

@@ -29,12 +29,40 @@ Fd CopyOf(int pidfd, int number) {
   return Fd(PidfdGetfd(pidfd, number));
 }
 
-class Capture {
- public:
-  Capture(std::span<const pid_t> pids, const DescriptorCaptureOptions& options,
-          SharedObjects& objects, std::vector<OpenFile>& files, Losses& losses)
-      : options_(options), files_(files), capture_{objects, losses, pids, {}, {}} {}
+}  // namespace
 
+class DescriptorCapture::Work {
+ public:
+  Work(const DescriptorCaptureOptions& options, SharedObjects& objects,
+       std::vector<OpenFile>& files, Losses& losses)
+      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}} {}
+
+  Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids) {
+    pids_.assign(pids.begin(), pids.end());
+    capture_.pids = pids_;
+    std::vector<DescriptorTable> tables;
+    for (size_t i = 0; i < pids.size(); ++i) {
+      tables.push_back(TRY(Table(pids[i])));
+      for (size_t other = 0; other < i; ++other) {
+        if (Kcmp(pids[i], pids[other], KCMP_FILES, 0, 0) != 0) continue;
+        capture_.losses.push_back(
+            {.pid = pids[i],
+             .kind = "descriptors",
+             .what = fmt::format("its table of descriptors is shared with pid {}: each would get "
+                                 "its own",
+                                 pids[other])});
+        break;
+      }
+    }
+    return tables;
+  }
+
+  void FindOutside() {
+    FindOutsidePipes(capture_);
+    FindOutsideSockets(capture_, files_);
+  }
+
+ private:
   Result<DescriptorTable> Table(pid_t pid) {
     DescriptorTable table;
     Fd pidfd(PidfdOpen(pid));
@@ -61,12 +89,6 @@ class Capture {
     return table;
   }
 
-  void Finish() {
-    FindOutsidePipes(capture_);
-    FindOutsideSockets(capture_, files_);
-  }
-
- private:
   struct Holder {
     pid_t pid;
     int number;
@@ -128,11 +150,27 @@ class Capture {
     }
   }
 
-  const DescriptorCaptureOptions& options_;
+  const DescriptorCaptureOptions options_;
   std::vector<OpenFile>& files_;
   FdCapture capture_;
   std::map<Key, std::vector<Holder>> holders_;
+  std::vector<pid_t> pids_;
 };
+
+DescriptorCapture::DescriptorCapture(const DescriptorCaptureOptions& options,
+                                     SharedObjects& objects, std::vector<OpenFile>& files,
+                                     Losses& losses)
+    : work_(std::make_unique<Work>(options, objects, files, losses)) {}
+
+DescriptorCapture::~DescriptorCapture() = default;
+
+Result<std::vector<DescriptorTable>> DescriptorCapture::Tables(std::span<const pid_t> pids) {
+  return work_->Tables(pids);
+}
+
+void DescriptorCapture::FindOutside() { work_->FindOutside(); }
+
+namespace {
 
 const FdKind* KindOf(FileKind kind) {
   auto found = std::ranges::find(kKinds, kind, &FdKind::kind);
@@ -184,29 +222,6 @@ Status SetStatusFlags(int fd, const OpenFile& file) {
   if (fcntl(fd, F_SETFL, file.flags & kSettable) != 0)
     return ErrnoError("can't set a descriptor's flags to {:#o}", file.flags);
   return {};
-}
-
-Result<std::vector<DescriptorTable>> CaptureDescriptors(std::span<const pid_t> pids,
-                                                        const DescriptorCaptureOptions& options,
-                                                        SharedObjects& objects,
-                                                        std::vector<OpenFile>& files,
-                                                        Losses& losses) {
-  Capture capture(pids, options, objects, files, losses);
-  std::vector<DescriptorTable> tables;
-  for (size_t i = 0; i < pids.size(); ++i) {
-    tables.push_back(TRY(capture.Table(pids[i])));
-    for (size_t other = 0; other < i; ++other) {
-      if (Kcmp(pids[i], pids[other], KCMP_FILES, 0, 0) != 0) continue;
-      losses.push_back({.pid = pids[i],
-                        .kind = "descriptors",
-                        .what = fmt::format("its table of descriptors is shared with pid {}: each "
-                                            "would get its own",
-                                            pids[other])});
-      break;
-    }
-  }
-  capture.Finish();
-  return tables;
 }
 
 namespace {

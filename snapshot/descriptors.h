@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -28,13 +29,26 @@ struct DescriptorCaptureOptions {
   std::set<int> skipped;  // numbers that are not kept (--skip-fd)
 };
 
-// Of the frozen processes `pids`, in their order. Appends the open files to `files`, and what can't
-// be kept to `losses`; a descriptor of that sort is left out of its table.
-Result<std::vector<DescriptorTable>> CaptureDescriptors(std::span<const pid_t> pids,
-                                                        const DescriptorCaptureOptions& options,
-                                                        SharedObjects& objects,
-                                                        std::vector<OpenFile>& files,
-                                                        Losses& losses);
+class DescriptorCapture {
+ public:
+  // Adds the open files to `files`, and what can't be kept to `losses`.
+  DescriptorCapture(const DescriptorCaptureOptions& options, SharedObjects& objects,
+                    std::vector<OpenFile>& files, Losses& losses);
+  DescriptorCapture(const DescriptorCapture&) = delete;
+  DescriptorCapture& operator=(const DescriptorCapture&) = delete;
+  ~DescriptorCapture();
+
+  // Of the frozen processes `pids`, in their order. A descriptor that can't be kept is left out of
+  // its table.
+  Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids);
+  // Names what has an end outside of the tree. The processes may go on meanwhile: it takes time by
+  // all the descriptors on the machine.
+  void FindOutside();
+
+ private:
+  class Work;
+  std::unique_ptr<Work> work_;
+};
 
 struct DescriptorRestoreOptions {
   int lowest = 0;                            // no descriptor made has a lower number

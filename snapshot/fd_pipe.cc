@@ -135,15 +135,14 @@ Result<Fd> OpenPipe(const OpenFile& file, FdRestore& restore) {
   return fd;
 }
 
-// Who outside of the tree has a descriptor that leads to `link`.
-std::vector<pid_t> OutsideHolders(std::span<const pid_t> tree, const std::string& link) {
-  std::vector<pid_t> holders;
+// Where descriptors of processes outside of the tree lead to, and the first that has one.
+std::map<std::string, pid_t> HeldOutside(std::span<const pid_t> tree) {
+  std::map<std::string, pid_t> holders;
   for (pid_t pid : AllProcesses()) {
     if (std::ranges::find(tree, pid) != tree.end() || pid == getpid()) continue;
     for (int number : DescriptorsOf(pid)) {
-      if (ReadProcLink(pid, fmt::format("fd/{}", number)) != link) continue;
-      holders.push_back(pid);
-      break;
+      std::string link = ReadProcLink(pid, fmt::format("fd/{}", number));
+      if (!link.empty()) holders.try_emplace(std::move(link), pid);
     }
   }
   return holders;
@@ -152,6 +151,8 @@ std::vector<pid_t> OutsideHolders(std::span<const pid_t> tree, const std::string
 }  // namespace
 
 void FindOutsidePipes(FdCapture& capture) {
+  if (capture.pipes.empty()) return;
+  const auto outside = HeldOutside(capture.pids);
   for (const auto& [inode, ends] : capture.pipes) {
     auto lose = [&, &ends = ends](std::string what, bool certain) {
       capture.losses.push_back({.pid = ends.pid,
@@ -160,13 +161,13 @@ void FindOutsidePipes(FdCapture& capture) {
                                 .what = std::move(what),
                                 .certain = certain});
     };
-    auto holders = OutsideHolders(capture.pids, ends.link);
-    if (!holders.empty()) {
-      auto stat = ProcStat::Read(holders[0]);
+    auto holder = outside.find(ends.link);
+    if (holder != outside.end()) {
+      auto stat = ProcStat::Read(holder->second);
       lose(fmt::format("its other end is held by pid {} ({}), outside of the tree: it would be cut "
                        "(--skip-fd {} leaves it out; `restore --replace-fd {}=PATH` puts a file in "
                        "its place)",
-                       holders[0], stat.ok() ? stat->name() : "?", ends.number, ends.number),
+                       holder->second, stat.ok() ? stat->name() : "?", ends.number, ends.number),
            true);
     } else if ((!ends.reads || !ends.writes) && !ends.hung_up) {
       lose("who holds its other end can't be seen: it would be cut", false);

@@ -17,7 +17,6 @@ namespace {
 // A task that sleeps in the kernel where nothing may interrupt it stops when that is over.
 constexpr int kStopBound = 10'000;  // ms
 
-
 // Why a task can't be seized, in words.
 Error CantSeize(const Error& error, pid_t pid, pid_t tid) {
   auto status = ProcStatus::ReadTask(pid, tid);

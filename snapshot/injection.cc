@@ -47,8 +47,7 @@ uint64_t BitOf(int signal) { return uint64_t{1} << (signal - 1); }
 int StopSignalFor(const ProcStatus& status) {
   uint64_t used = status.Number("SigCgt", 16) | status.Number("SigBlk", 16) |
                   status.Number("SigPnd", 16) | status.Number("ShdPnd", 16);
-  auto found =
-      std::ranges::find_if(kIgnoredSignals, [&](int s) { return (used & BitOf(s)) == 0; });
+  auto found = std::ranges::find_if(kIgnoredSignals, [&](int s) { return (used & BitOf(s)) == 0; });
   return found == std::end(kIgnoredSignals) ? 0 : *found;
 }
 
@@ -135,9 +134,9 @@ Status Injection::Run() {
   machine::SetInjectBatch(registers, home_.scratch, calls_.size());
   TRY(Aim(registers, machine::Inject().batch));
   TRY(ToStop());
-  bool read = memory_.Read(home_.scratch, calls_.data(), calls.size()) &&
-              (room_.empty() ||
-               memory_.Read(home_.scratch + kRoomOffset, room_.data(), room_.size()));
+  bool read =
+      memory_.Read(home_.scratch, calls_.data(), calls.size()) &&
+      (room_.empty() || memory_.Read(home_.scratch + kRoomOffset, room_.data(), room_.size()));
   if (!read) return Error(0, "its memory can't be read", task_.tid);
   return {};
 }
@@ -162,12 +161,13 @@ Status Injection::Aim(Registers registers, uint64_t code) {
 Status Injection::ToStop() {
   const uint64_t wanted = site_.address + machine::Inject().stopped;
   for (;;) {
-    TRY(ptracer::Resume(task_.tid, home_.stop_signal == 0 ? ResumeKind::kToSyscall
-                                                          : ResumeKind::kContinue));
+    TRY(ptracer::Resume(task_.tid,
+                        home_.stop_signal == 0 ? ResumeKind::kToSyscall : ResumeKind::kContinue));
     auto status = TRY(ptracer::WaitOne(task_.tid, kCallBound));
     if (!status) {
-      return Error(ETIMEDOUT, fmt::format("a call made in its name took over {} s",
-                                          kCallBound / 1000), task_.tid);
+      return Error(ETIMEDOUT,
+                   fmt::format("a call made in its name took over {} s", kCallBound / 1000),
+                   task_.tid);
     }
     switch (status->kind()) {
       case StopKind::kExited:
@@ -220,8 +220,8 @@ Result<pid_t> Injection::StartHelper() {
   auto helper = static_cast<pid_t>(TRY(ptracer::EventMessage(task_.tid)));
   auto first = TRY(ptracer::WaitOne(helper, kCallBound));
   if (!first || first->gone()) return Error(ESRCH, "a process that it made is gone", helper);
-  TRY(ptracer::SetOptions(
-      helper, FrozenTree::kTraceOptions | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL));
+  TRY(ptracer::SetOptions(helper,
+                          FrozenTree::kTraceOptions | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL));
   return helper;
 }
 

@@ -14,10 +14,10 @@ namespace retake {
 
 struct Loss {
   int32_t pid = 0;
-  int32_t fd = -1;      // -1: not about a descriptor
-  std::string kind;     // a word or two: "socket", "io_uring", "mapping"
-  std::string what;     // a sentence's rest: what is there, what becomes of it, what can be done
-  bool certain = true;  // false: it can't be known whether there is anything to lose
+  int32_t fd = -1;       // -1: not about a descriptor
+  std::string kind;      // a word or two: "socket", "io_uring", "mapping"
+  std::string what;      // a sentence's rest: what is there, what becomes of it, what can be done
+  bool certain = true;   // false: it can't be known whether there is anything to lose
   bool forcible = true;  // false: no checkpoint can be taken, --force or not
 };
 

@@ -31,9 +31,7 @@ class MemoryCopy {
   const TaskMemory& memory() const { return memory_; }
 
  private:
-  explicit MemoryCopy(TaskMemory memory) : memory_(std::move(memory)) {
-    memory_.ReadThroughFile();
-  }
+  explicit MemoryCopy(TaskMemory memory) : memory_(std::move(memory)) { memory_.ReadThroughFile(); }
   TaskMemory memory_;
 };
 

@@ -79,8 +79,7 @@ void TaskQuestions::AnswerAttributes(const Injection& injection, TaskState& out,
     uint64_t result = injection.result(attributes_[i].call);
     if (CallFailed(result)) continue;
     uint64_t room = attributes_[i].room;
-    int64_t answer =
-        room == 0 ? static_cast<int64_t>(result) : injection.At<int32_t>(room);
+    int64_t answer = room == 0 ? static_cast<int64_t>(result) : injection.At<int32_t>(room);
     if (attribute.set != Sys::kNone) {
       out.attributes.push_back({attribute.name, answer});
     } else if (answer != 0) {

@@ -300,7 +300,8 @@ Status CheckUser(const CheckpointImage& image) {
                  pid);
   };
   for (const ProcessState& process : image.processes) {
-    if (process.condition == ProcessCondition::kZombie) TRY(check(process.pid, process.credentials));
+    if (process.condition == ProcessCondition::kZombie)
+      TRY(check(process.pid, process.credentials));
     for (const TaskState& task : process.tasks) TRY(check(process.pid, task.credentials));
   }
   return {};

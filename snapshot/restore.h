@@ -21,9 +21,9 @@ struct RestoreOptions {
 
 struct RestoredTree {
   pid_t root = 0;   // the pid of its root, as seen from here
-  pid_t first = 0;  // of a pid namespace that it is in, if it is in one of its own: a child of ours,
-                    // which passes signals on to the root; 0: the root is our child
-  Fd ending;        // how the root ended is read from here then
+  pid_t first = 0;  // of a pid namespace that it is in, if it is in one of its own: a child of
+                    // ours, which passes signals on to the root; 0: the root is our child
+  Fd ending;  // how the root ended is read from here then
 
   // What signals for the program are sent to.
   pid_t signalled() const { return first == 0 ? root : first; }

@@ -172,15 +172,21 @@ Status RestoredProcess::FillPages(const ProcessState& state, CheckpointReader& p
   std::vector<PageRange> ranges = state.pages;
   std::ranges::stable_sort(ranges, {}, &PageRange::block);
   std::vector<uint8_t> zeros;
-  for (const PageRange& range : ranges) {
-    ByteSpan bytes;
-    if (range.block == kZeroBlock) {
-      zeros.assign(range.size, 0);
-      bytes = zeros;
-    } else {
-      bytes = TRY(pages.Bytes(range));
+  std::vector<TaskMemory::Output> outputs;
+  for (size_t i = 0; i < ranges.size();) {
+    uint32_t block = ranges[i].block;
+    outputs.clear();
+    if (block == kZeroBlock) {
+      uint64_t most = 0;
+      for (size_t rest = i; rest < ranges.size(); ++rest) most = std::max(most, ranges[rest].size);
+      zeros.assign(most, 0);
     }
-    TRY(memory_.Write(range.start, bytes));
+    for (; i < ranges.size() && ranges[i].block == block; ++i) {
+      ByteSpan bytes =
+          block == kZeroBlock ? ByteSpan(zeros).first(ranges[i].size) : TRY(pages.Bytes(ranges[i]));
+      outputs.push_back({ranges[i].start, bytes});
+    }
+    TRY(memory_.Scatter(outputs));
   }
   return {};
 }

@@ -92,8 +92,8 @@ Status SharedObjects::SaveShowings(std::vector<Showing>& showings, SharedObject&
     TaskMemory memory = TRY(TaskMemory::Open(showing.pid));
     for (uint64_t at = std::max(showing.offset, kept_to); at < end;) {
       buffer.resize(std::min(end - at, kReadAtOnce));
-      size_t got = memory.ReadSome(showing.start + (at - showing.offset), buffer.data(),
-                                   buffer.size());
+      size_t got =
+          memory.ReadSome(showing.start + (at - showing.offset), buffer.data(), buffer.size());
       got -= got % kPageSize;
       TRY(saved.AddBytes(at, ByteSpan(buffer).first(got), /*skip_zeros=*/true));
       // What can't be read lies behind the object's end, or is a guard.

@@ -6,25 +6,14 @@ namespace retake {
 namespace {
 
 constexpr TaskAttribute Speculation(const char* name, uint64_t which) {
-  return {name,
-          Sys::prctl,
-          {PR_GET_SPECULATION_CTRL, which},
-          -1,
-          Sys::prctl,
-          {PR_SET_SPECULATION_CTRL, which},
-          2,
-          PR_SPEC_PRCTL};
+  return {name, Sys::prctl,   {PR_GET_SPECULATION_CTRL, which},
+          -1,   Sys::prctl,   {PR_SET_SPECULATION_CTRL, which},
+          2,    PR_SPEC_PRCTL};
 }
 
 // <linux/prctl.h>; headers of Debian 12 have it from Linux 5.6 on.
 constexpr TaskAttribute kAttributes[] = {
-    {"its timer slack",
-     Sys::prctl,
-     {PR_GET_TIMERSLACK},
-     -1,
-     Sys::prctl,
-     {PR_SET_TIMERSLACK},
-     1},
+    {"its timer slack", Sys::prctl, {PR_GET_TIMERSLACK}, -1, Sys::prctl, {PR_SET_TIMERSLACK}, 1},
     {"what becomes of it on a memory error",
      Sys::prctl,
      {PR_MCE_KILL_GET},

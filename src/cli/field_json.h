@@ -66,8 +66,7 @@ class FieldJson {
   }
   Json Convert(const std::vector<PageRange>& ranges) {
     uint64_t bytes = 0, zeros = 0;
-    for (const PageRange& range : ranges)
-      (range.block == kZeroBlock ? zeros : bytes) += range.size;
+    for (const PageRange& range : ranges) (range.block == kZeroBlock ? zeros : bytes) += range.size;
     return {{"ranges", ranges.size()}, {"bytes", bytes}, {"zero_bytes", zeros}};
   }
   template <typename T>

@@ -36,8 +36,9 @@ uint64_t BytesOf(const std::vector<PageRange>& ranges) {
 
 std::string_view DescribeKind(FileKind kind) {
   constexpr std::string_view kNames[] = {
-      "unknown", "file",    "directory", "device", "file without a name", "pipe",    "eventfd",
-      "timerfd", "signalfd", "epoll",     "socket", "socket",              "inotify"};
+      "unknown", "file",    "directory", "device",   "file without a name",
+      "pipe",    "eventfd", "timerfd",   "signalfd", "epoll",
+      "socket",  "socket",  "inotify"};
   auto index = static_cast<size_t>(kind);
   return index < std::size(kNames) ? kNames[index] : kNames[0];
 }
@@ -54,11 +55,11 @@ std::string_view DescribeTaken(PagesTaken taken) {
   return "";
 }
 
-// The stacks of a process's tasks: its code's bytes are the mapped files', if they are as they were.
+// The stacks of a process's tasks: its code's bytes are the mapped files', if they are as they
+// were.
 class Stacks {
  public:
-  Stacks(CheckpointReader& checkpoint, const ProcessState& process)
-      : memory_(checkpoint, process) {
+  Stacks(CheckpointReader& checkpoint, const ProcessState& process) : memory_(checkpoint, process) {
     const CheckpointImage& image = checkpoint.image();
     for (const MemoryRegion& region : process.memory) {
       MappedObject object{region.start, region.size, region.offset, region.prot, region.name, {}};
@@ -124,8 +125,8 @@ std::string DescribeFile(const OpenFile& file, const CheckpointImage& image) {
 }
 
 void PrintTask(const TaskState& task, const Stacks& stacks, bool here) {
-  std::string doing = task.call < 0 ? "computing"
-                                    : fmt::format("in {}", SysName(HostArch().SysOf(task.call)));
+  std::string doing =
+      task.call < 0 ? "computing" : fmt::format("in {}", SysName(HostArch().SysOf(task.call)));
   fmt::print("  task {} ({}): {}{}\n", task.tid, task.name, doing,
              task.limit_restarts ? ", whose time limit begins anew" : "");
   if (!here) return;
@@ -186,10 +187,11 @@ void PrintAll(CheckpointReader& checkpoint, const std::string& path) {
   Field("taken", fmt::format("{} on {}, {}", DescribeTime(image.taken_at / kSecond),
                              checkpoint.arch().name, image.requirements.kernel));
   Field("holds", fmt::format("{} process{}, {} task{}, {} of memory", image.processes.size(),
-                             image.processes.size() == 1 ? "" : "es", tasks,
-                             tasks == 1 ? "" : "s", DescribeSize(memory)));
+                             image.processes.size() == 1 ? "" : "es", tasks, tasks == 1 ? "" : "s",
+                             DescribeSize(memory)));
   Field("size", DescribeSize(static_cast<uint64_t>(status.st_size)));
-  if (image.pause > 0) Field("pause", fmt::format("{:.1f} ms", static_cast<double>(image.pause) / 1e6));
+  if (image.pause > 0)
+    Field("pause", fmt::format("{:.1f} ms", static_cast<double>(image.pause) / 1e6));
   Field("cpu", image.requirements.cpu);
   Field("restores here", RestoresHere(checkpoint));
   for (const Loss& loss : image.losses) Field("lost", Describe(loss));

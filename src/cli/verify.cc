@@ -17,8 +17,8 @@ int VerifyCheckpoint(const std::string& path) {
   auto checkpoint = CheckpointReader::Open(path);
   if (!checkpoint.ok()) return Fail(Reason::kDamaged, checkpoint.error().Message(), kExitNo);
   if (Status intact = (*checkpoint)->Verify(); !intact.ok()) {
-    return Fail(Reason::kDamaged,
-                fmt::format("{} is damaged: {}", path, intact.error().Message()), kExitNo);
+    return Fail(Reason::kDamaged, fmt::format("{} is damaged: {}", path, intact.error().Message()),
+                kExitNo);
   }
   fmt::print("{} is intact\n", path);
   return kExitDone;

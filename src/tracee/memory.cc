@@ -77,6 +77,25 @@ Status TaskMemory::Write(uint64_t address, ByteSpan bytes) const {
   return ForceWrite(address, bytes);
 }
 
+Status TaskMemory::Scatter(std::span<const Output> outputs) const {
+  constexpr size_t kMost = 512;
+  std::array<iovec, kMost> local, remote;
+  while (!outputs.empty()) {
+    size_t count = std::min(outputs.size(), kMost);
+    ssize_t total = 0;
+    for (size_t i = 0; i < count; ++i) {
+      local[i] = {const_cast<uint8_t*>(outputs[i].bytes.data()), outputs[i].bytes.size()};
+      remote[i] = {reinterpret_cast<void*>(outputs[i].address), outputs[i].bytes.size()};
+      total += static_cast<ssize_t>(outputs[i].bytes.size());
+    }
+    bool all = MayUse(Feature::kProcessVm) &&
+               process_vm_writev(pid_, local.data(), count, remote.data(), count, 0) == total;
+    for (size_t i = 0; i < count && !all; ++i) TRY(Write(outputs[i].address, outputs[i].bytes));
+    outputs = outputs.subspan(count);
+  }
+  return {};
+}
+
 Status TaskMemory::WriteAsTask(uint64_t address, ByteSpan bytes) const {
   if (bytes.empty()) return {};
   if (MayUse(Feature::kProcessVm)) {

@@ -33,6 +33,12 @@ class TaskMemory : public ReadableMemory {
 
   // Writes, where page protections allow it.
   Status Write(uint64_t address, ByteSpan bytes) const;
+  // Writes many pieces, with as few calls as possible.
+  struct Output {
+    uint64_t address;
+    ByteSpan bytes;
+  };
+  Status Scatter(std::span<const Output> outputs) const;
   // Writes what the task itself could write, and nothing else (where the machine lets us know).
   Status WriteAsTask(uint64_t address, ByteSpan bytes) const;
   // Writes whatever the protections say (text, read-only data). Some kernels refuse
