@@ -1,0 +1,160 @@
+"""C05: descriptors. Each program does something with some of one kind, waits for the restore, and says what they do
+then."""
+
+import re
+
+from checkpoint_bench import PRELUDE, expect, is_root
+
+
+DESCRIPTORS = {
+    "regular": ("""
+f = os.open("a", os.O_RDWR | os.O_CREAT); os.write(f, b"abcdefgh"); os.lseek(f, 3, 0)
+g = os.dup(f); h = os.open("a", os.O_WRONLY | os.O_APPEND); os.set_inheritable(h, True)
+ready()
+print(os.read(g, 2), os.lseek(f, 0, 1), fcntl.fcntl(h, fcntl.F_GETFL) & os.O_APPEND != 0, os.get_inheritable(h), os.get_inheritable(f))
+os.write(h, b"XY"); print(os.pread(f, 100, 0))
+""", ["b'de' 5 True True False", "b'abcdefghXY'"]),
+    "deleted": ("""
+f = open("a", "w+b"); f.write(b"x" * 100000 + b"end"); f.flush(); f.seek(99999); os.unlink("a")
+m = mmap.mmap(f.fileno(), 4096)
+ready()
+print(f.read(), os.fstat(f.fileno()).st_nlink, os.fstat(f.fileno()).st_size)
+m[0:3] = b"new"; print(os.pread(f.fileno(), 4, 0))
+""", ["b'xend' 0 100003", "b'newx'"]),
+    "directory": ("""
+os.mkdir("d")
+for n in "abc": open("d/" + n, "w").close()
+d = os.open("d", os.O_RDONLY | os.O_DIRECTORY)
+ready()
+print(sorted(os.listdir(d)), os.fstat(d).st_ino == os.stat("d").st_ino)
+""", ["['a', 'b', 'c'] True"]),
+    "devices": ("""
+n = os.open("/dev/null", os.O_RDWR); z = os.open("/dev/zero", os.O_RDONLY); u = os.open("/dev/urandom", os.O_RDONLY)
+ready()
+print(os.write(n, b"abc"), os.read(n, 1), os.read(z, 3), len(os.read(u, 9)))
+""", [r"3 b'' b'\x00\x00\x00' 9"]),
+    "pipe": ("""
+r, w = os.pipe(); os.write(w, b"hello" * 2000); fcntl.fcntl(w, 1031, 1 << 18); os.set_blocking(r, False)
+e, x = os.pipe(); os.write(x, b"rest"); os.close(x)
+ready()
+print(os.read(r, 20000) == b"hello" * 2000, fcntl.fcntl(r, 1032), os.get_blocking(r), os.get_blocking(w))
+try: os.read(r, 1)
+except BlockingIOError: print("empty")
+os.write(w, b"more"); print(os.read(r, 9), os.read(e, 9), os.read(e, 9))
+""", ["True 262144 False True", "empty", "b'more' b'rest' b''"]),
+    "packets": ("""
+r, w = os.pipe2(os.O_DIRECT)
+for p in (b"one", b"two two", b"3"): os.write(w, p)
+ready()
+print(os.read(r, 100), os.read(r, 100), os.read(r, 100))
+""", ["b'one' b'two two' b'3'"]),
+    "fifo": ("""
+os.mkfifo("f"); r = os.open("f", os.O_RDONLY | os.O_NONBLOCK); w = os.open("f", os.O_WRONLY); os.write(w, b"in it")
+ready()
+v = os.open("f", os.O_WRONLY); os.write(v, b"!"); print(os.read(r, 100))
+""", ["b'in it!'"]),
+    "eventfd": ("""
+e = libc.eventfd(5, 1); f = libc.eventfd(9, 0o4000)
+ready()
+print(os.read(e, 8)[0], os.read(e, 8)[0], os.read(f, 8)[0], os.get_blocking(e), os.get_blocking(f))
+try: os.read(f, 8)
+except BlockingIOError: print("zero")
+""", ["1 1 9 True False", "zero"]),
+    "timerfd": ("""
+def timer(first, every):
+    t = libc.timerfd_create(1, 0); libc.timerfd_settime(t, 0, struct.pack("qqqq", 0, every, 0, first), None); return t
+past = timer(1000, 0); beating = timer(1000, 10000000); far = timer(900000000, 0)
+time.sleep(0.05)
+ready()
+print(os.read(past, 8)[0], struct.unpack("Q", os.read(beating, 8))[0] >= 4, os.read(far, 8)[0])
+""", ["1 True 1"]),
+    "signalfd": ("""
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}); mask = struct.pack("Q", 1 << signal.SIGUSR1 - 1)
+s = libc.signalfd(-1, mask, 0); os.kill(os.getpid(), signal.SIGUSR1)
+ready()
+print(struct.unpack_from("I", os.read(s, 128))[0] == signal.SIGUSR1)
+""", ["True"]),
+    "epoll": ("""
+r, w = os.pipe(); a, b = socket.socketpair(); e = select.epoll()
+e.register(r, select.EPOLLIN); e.register(a, select.EPOLLIN | select.EPOLLOUT); os.write(w, b"x")
+ready()
+print(sorted(e.poll(1)) == sorted([(r, 1), (a.fileno(), 4)])); b.send(b"y")
+e.modify(a, select.EPOLLIN); e.unregister(r); print(e.poll(1) == [(a.fileno(), 1)])
+""", ["True", "True"]),
+    "memfd": ("""
+m = os.memfd_create("some name", os.MFD_ALLOW_SEALING); os.write(m, b"data" * 5000); s = mmap.mmap(m, 20000)
+sealed = os.memfd_create("sealed", os.MFD_ALLOW_SEALING); os.write(sealed, b"fixed"); fcntl.fcntl(sealed, 1033, 15)
+ready()
+s[0:4] = b"DATA"; print(os.pread(m, 8, 0), os.lseek(m, 0, 1), os.readlink(f"/proc/self/fd/{m}"))
+try: os.pwrite(sealed, b"x", 0)
+except PermissionError: print(os.pread(sealed, 9, 0), fcntl.fcntl(sealed, 1034))
+""", ["b'DATAdata' 20000 /memfd:some name (deleted)", "b'fixed' 15"]),
+    "unix_stream": ("""
+a, b = socket.socketpair(); a.sendall(b"there" * 3000); b.sendall(b"back"); c, d = socket.socketpair(); c.sendall(b"last"); c.close()
+f, g = socket.socketpair(); f.sendall(b"half"); f.shutdown(socket.SHUT_WR)
+ready()
+print(b.recv(20000) == b"there" * 3000, a.recv(99), d.recv(99), d.recv(99), g.recv(99), g.recv(99))
+a.sendall(b"on"); g.sendall(b"still"); print(b.recv(99), f.recv(99))
+""", ["True b'back' b'last' b'' b'half' b''", "b'on' b'still'"]),
+    "unix_messages": ("""
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); c, d = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for s in (a, c):
+    for m in (b"one", b"two two", b"3"): s.send(m)
+ready()
+print([s.recv(99) for s in (b, b, b, d, d, d)]); a.send(b"on"); c.send(b"on"); print(b.recv(9), d.recv(9))
+""", ["[b'one', b'two two', b'3', b'one', b'two two', b'3']", "b'on' b'on'"]),
+    "unix_listening": ("""
+l = socket.socket(socket.AF_UNIX); l.bind("sock"); l.listen(3); n = socket.socket(socket.AF_UNIX); n.bind(b"\\0retake-test-%d" % os.getpid()); n.listen(1)
+ready()
+for s in (l, n):
+    c = socket.socket(socket.AF_UNIX); c.connect(s.getsockname()); p, _ = s.accept(); c.sendall(b"hi"); print(p.recv(9))
+""", ["b'hi'", "b'hi'"]),
+    "tcp_listening": ("""
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("127.0.0.1", 0)); l.listen(7); port = l.getsockname()[1]
+s = socket.socket(socket.AF_INET6); s.setsockopt(41, 26, 1); s.setsockopt(6, 1, 1)
+ready()
+print(l.getsockname()[1] == port, l.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR), s.getsockopt(41, 26), s.getsockopt(6, 1))
+c = socket.create_connection(("127.0.0.1", port)); p, _ = l.accept(); c.sendall(b"hi"); print(p.recv(9))
+""", ["True 1 1 1", "b'hi'"]),
+    "udp": ("""
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0)); v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); v.connect(u.getsockname())
+ready()
+v.send(b"hi"); data, who = u.recvfrom(9); u.sendto(b"ho", who); print(data, v.recv(9))
+""", ["b'hi' b'ho'"]),
+    "inotify": ("""
+os.mkdir("w"); os.mkdir("v"); i = libc.inotify_init(); libc.inotify_add_watch(i, b".", 0x200); libc.inotify_add_watch(i, b"w", 0x100)
+libc.inotify_rm_watch(i, 1); libc.inotify_add_watch(i, b"v", 0x100); os.read(i, 99)
+ready()
+open("w/x", "w").close(); open("v/y", "w").close(); e = os.read(i, 999); print(struct.unpack_from("iI", e), struct.unpack_from("iI", e, 32))
+""", ["(2, 256) (3, 256)"]),
+    "shared_by_processes": ("""
+f = os.open("a", os.O_RDWR | os.O_CREAT); os.write(f, b"abcdefgh"); os.lseek(f, 2, 0); shared = mmap.mmap(-1, 4096); r, w = os.pipe()
+if os.fork() == 0:
+    while not os.path.exists("go"): time.sleep(0.01)
+    os.lseek(f, 5, 0); shared[0:5] = b"child"; os.write(w, b"done"); os._exit(0)
+ready()
+print(os.read(r, 9), os.read(f, 9), shared[0:5], os.wait()[1])
+""", ["b'done' b'fgh' b'child' 0"]),
+    "locks": ("""
+f = open("a", "w"); fcntl.flock(f, fcntl.LOCK_EX)
+ready()
+g = open("a", "w")
+try: fcntl.flock(g, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError: print("locked")
+""", ["locked"]),
+}
+
+
+def descriptors(kind):
+    def case(bench):
+        program, wanted = DESCRIPTORS[kind]
+        bench.python(PRELUDE + program)
+        bench.await_line("ready")
+        if kind == "inotify" and not is_root():
+            # What is watched, only a capability tells: so it is named.
+            check = bench.run("checkpoint", "--check", str(bench.process.pid), status=3)
+            expect(sorted(set(re.findall(r"watch \d", check.stdout))), ["watch 2", "watch 3"], "the watches named")
+            return
+        bench.around()
+        expect(bench.lines(), ["ready", *wanted], "what the descriptors did")
+    return case

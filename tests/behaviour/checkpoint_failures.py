@@ -1,0 +1,243 @@
+"""C08 and C09: what would be lost, what fails, and images that are damaged."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import socket
+import subprocess
+import time
+
+import engine
+from checkpoint_bench import PRELUDE, SEED, expect, is_gone, is_root, wait_until
+from engine import Failure
+
+
+# --- C08: losses and failures ---
+
+def losses(bench):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        program = PRELUDE + f"""
+s = socket.create_connection(("127.0.0.1", {server.getsockname()[1]}))
+ready()
+print("end")
+"""
+        read, write = os.pipe()
+        bench.python(program, stdin=read)
+        bench.await_line("ready")
+        pid = bench.process.pid
+        done = bench.run("checkpoint", str(pid), "-o", str(bench.image), status=3)
+        for wanted in (f"pid {pid}, fd 0 (pipe)", f"pid {pid}, fd 3 (socket", "127.0.0.1", "retake: loss: "):
+            if wanted not in done.stderr:
+                raise Failure(f"{wanted!r} isn't named in: {done.stderr}")
+        check = bench.run("checkpoint", "--check", str(pid), status=3)
+        if f"pid {pid}, fd 3" not in check.stdout:
+            raise Failure(f"--check says only: {check.stdout}")
+        if bench.image.exists() or list(bench.place.root.glob(".retake*")):
+            raise Failure("something was left behind")
+        done = bench.run("checkpoint", str(pid), "-o", str(bench.image), "--skip-fd", "0,3")
+        bench.go()
+        expect(bench.process.wait(timeout=60), 0, "its end")
+        os.close(read)
+        os.close(write)
+
+
+def one_thread_confined(bench):
+    """What a single thread has done to itself is named too, with its tid."""
+    bench.start(str(bench.tools / "attributes"), "confined")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    thread = [int(tid) for tid in os.listdir(f"/proc/{pid}/task") if int(tid) != pid][0]
+    check = bench.run("checkpoint", "--check", str(pid), status=3)
+    # To an ordinary user two things are lost: the filter, and what the thread can't be asked for.
+    expect([line.partition(":")[0] for line in check.stdout.splitlines()],
+           [f"pid {thread} (seccomp)"] * (1 if is_root() else 2), "the losses")
+    bench.go()
+    expect(bench.process.wait(timeout=60), 0, "its end")
+    bench.python(PRELUDE + """
+import ctypes, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def apart():
+    for what in (0x200, 0x400, 0x04000000)[:3 if os.geteuid() == 0 else 2]:
+        if libc.unshare(what) != 0: print("unshare", hex(what), ctypes.get_errno())
+    ready()
+t = threading.Thread(target=apart); t.start(); t.join()
+print("end")
+""")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    thread = [int(tid) for tid in os.listdir(f"/proc/{pid}/task") if int(tid) != pid][0]
+    check = bench.run("checkpoint", "--check", str(pid), status=3)
+    found = sorted(line.partition(":")[0] for line in check.stdout.splitlines())
+    expect(found, [f"pid {thread} ({kind})" for kind in ("descriptors", "directory", "namespace")[:3 if is_root() else 2]],
+           "the losses")
+    bench.go()
+    expect(bench.process.wait(timeout=60), 0, "its end")
+
+
+def failures(bench):
+    bench.python("import os, time\nprint('ready')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('end')\n")
+    bench.await_line("ready")
+    pid = bench.process.pid
+
+    def refused(words, *arguments, status=125):
+        done = bench.run(*arguments, status=status)
+        for word in words:
+            if word not in done.stderr:
+                raise Failure(f"{word!r} isn't in: {done.stderr}")
+
+    refused(["no such process", "4000000"], "checkpoint", "4000000", "-o", str(bench.image))
+    refused(["can't open the directory"], "checkpoint", str(pid), "-o", "/nowhere/image")
+    refused(["is no pid"], "checkpoint", "hello", "-o", str(bench.image), status=2)
+    refused(["-o FILE"], "checkpoint", str(pid), status=2)
+    with subprocess.Popen([str(bench.tools / "tracer"), str(pid)], stdout=subprocess.PIPE) as tracer:
+        tracer.stdout.readline()
+        refused([f"traced by pid {tracer.pid}", "tracer"], "checkpoint", str(pid), "-o", str(bench.image))
+        tracer.kill()
+    full = bench.run("checkpoint", str(pid), "-o", "/dev/full", status=125)
+    if "isn't a regular file" not in full.stderr:
+        raise Failure(full.stderr)
+    bench.go()
+    expect(bench.process.wait(timeout=60), 0, "its end")
+    expect(bench.lines(), ["ready", "end"], "its output")
+
+
+def several_at_once(bench):
+    """The original and two restored ones, all with one pid."""
+    bench.python("import os, time\nprint('ready', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+                 "print('end', os.getpid(), flush=True)\n")
+    bench.await_line("ready")
+    bench.checkpoint("--files", "keep", leave="running")
+    pids = [int(bench.restore("--detach").stdout) for _ in range(2)]
+    expect(len({*pids, bench.process.pid}), 3, "the number of different pids from outside")
+    for pid in pids:
+        inside = pathlib.Path(f"/proc/{pid}/status").read_text().partition("NSpid:")[2].splitlines()[0].split()
+        expect(inside, [str(pid), str(bench.process.pid)], "the pids outside and inside")
+    bench.go()
+    expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, "its end")
+    wait_until("the end of both", lambda: all(is_gone(pid) for pid in pids))
+    # They share no offset: each writes where it was.
+    expect(bench.lines(), ["ready", f"end {bench.process.pid}"], "what they wrote over each other")
+    bench.image.rename(bench.place.root / "other")
+    done = bench.run("restore", str(bench.place.root / "other"), "--pid", "new")
+    expect(done.stdout, "", "its own output")
+    if bench.lines()[1] == f"end {bench.process.pid}":
+        raise Failure(f"--pid new gave the same pid: {bench.text()}")
+
+
+def killed_at_work(bench):
+    """Whatever moment the command is killed at, the target goes on, and nothing is left behind.
+
+    Calls that the kernel itself ends with EINTR at any stop are left out: they are made again only
+    by one who lives to do it.
+    """
+    bench.start(str(bench.tools / "interrupted_calls"), "continued")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    moments = random.Random(SEED)
+    for _ in range(max(10, 200 // engine.SLOWNESS)):
+        command = subprocess.Popen([bench.retake, "checkpoint", str(pid), "-o", str(bench.image), "--no-fsync", "-q"],
+                                   stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0, 0.012))
+        command.kill()
+        command.wait()
+        bench.image.unlink(missing_ok=True)
+        left = list(bench.place.root.glob(".retake*"))
+        if left:
+            raise Failure(f"left behind: {left}")
+    wait_until("the target to run", lambda: pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "SR")
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    if "TracerPid:\t0" not in status:
+        raise Failure(status)
+    bench.go()
+    expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, f"its end; it said\n{bench.text()}")
+
+
+def many_times(bench):
+    """Checkpoint after checkpoint: no growth and no drift."""
+    bench.start(str(bench.tools / "interrupted_calls"))
+    bench.await_line("ready")
+    status = lambda: [line for line in pathlib.Path(f"/proc/{bench.process.pid}/status").read_text().splitlines()
+                      if line.startswith(("VmRSS", "VmData", "VmSize", "Threads", "SigPnd", "SigBlk", "SigIgn", "SigCgt", "ShdPnd"))]
+    maps = lambda: pathlib.Path(f"/proc/{bench.process.pid}/maps").read_text()
+    bench.checkpoint(leave="running")
+    before, mapped, size = status(), maps(), bench.image.stat().st_size
+    for _ in range(max(10, 1000 // engine.SLOWNESS)):
+        bench.checkpoint("-q", leave="running")
+    expect(status(), before, "its size")
+    expect(maps(), mapped, "its mappings")
+    if abs(bench.image.stat().st_size - size) > 4096:
+        raise Failure(f"the image went from {size} to {bench.image.stat().st_size} bytes")
+    bench.go()
+    expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, f"its end; it said\n{bench.text()}")
+
+
+# --- C09: damaged images ---
+
+def damaged(bench):
+    bench.python("import os, time\nprint('ready')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('end')\n")
+    bench.await_line("ready")
+    bench.checkpoint()
+    whole = bench.image.read_bytes()
+    moments = random.Random(SEED)
+
+    def refused(data, what):
+        bench.image.write_bytes(data)
+        done = bench.run("restore", str(bench.image), status=125)
+        if not re.match(r"retake: \w+", done.stderr.splitlines()[-1]):
+            raise Failure(f"{what}: {done.stderr}")
+
+    for _ in range(max(5, 40 // engine.SLOWNESS)):
+        at = moments.randrange(len(whole))
+        refused(whole[:at], f"cut at {at}")
+        at = moments.randrange(24, len(whole))
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << moments.randrange(8)
+        refused(bytes(flipped), f"a bit flipped at {at}")
+    refused(b"", "an empty file")
+    refused(b"hello\n" * 100, "no image at all")
+    foreign = bytearray(whole)
+    foreign[12] ^= 3
+    refused(bytes(foreign), "another architecture")
+    bench.image.write_bytes(whole)
+    bench.go()
+    bench.restore()
+    expect(bench.lines(), ["ready", "end"], "the undamaged one's output")
+
+
+def inspected(bench):
+    """What a checkpoint holds is told without restoring it, and whether it is whole."""
+    bench.python("import os, threading, time\nf = open('data', 'w+'); f.write('hello'); f.flush()\nr, w = os.pipe(); os.write(w, b'xyz')\n"
+                 "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\ntime.sleep(0.1)\nprint('ready', flush=True)\n"
+                 "while not os.path.exists('go'): time.sleep(0.01)\n")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    bench.checkpoint()
+    text = bench.run("inspect", str(bench.image)).stdout
+    for wanted in (f"process {pid} (python3)", "1 process, 2 tasks", "restores here yes", f"{bench.place.work}/data, at 5",
+                   ", 3 bytes in it", f"  task {pid} (python3): in ", "[heap]", "libc.so.6", "/usr/bin/python3"):
+        if wanted not in text:
+            raise Failure(f"{wanted!r} isn't in\n{text}")
+    # The stack goes from the C library's call through the interpreter to where the program began.
+    frames = re.findall(r"^#(\d+) .* in (\S+)", text, re.M)
+    if not any(name.startswith("_start+") for _, name in frames) or not any("Py" in name for _, name in frames):
+        raise Failure(f"a stack without an end, or without names:\n{text}")
+    held = json.loads(bench.run("inspect", "--json", str(bench.image)).stdout)
+    process = held["processes"][0]
+    expect((process["pid"], len(process["tasks"]), process["pages_taken"]), (pid, 2, 2), "the process")
+    expect(process["arguments"][0], "/usr/bin/python3", "its command")
+    if process["tasks"][0]["registers"]["rip" if os.uname().machine == "x86_64" else "pc"] == "0x0":
+        raise Failure("a register is missing")
+    if "intact" not in bench.run("verify", str(bench.image)).stdout:
+        raise Failure("a whole checkpoint isn't called intact")
+    whole = bench.image.read_bytes()
+    moments = random.Random(SEED)
+    for _ in range(max(5, 40 // engine.SLOWNESS)):
+        flipped = bytearray(whole)
+        # Behind the header, which says what it is.
+        flipped[moments.randrange(24, len(whole))] ^= 1 << moments.randrange(8)
+        bench.image.write_bytes(flipped)
+        done = bench.run("verify", str(bench.image), status=1)
+        if "retake: damaged: " not in done.stderr:
+            raise Failure(done.stderr)

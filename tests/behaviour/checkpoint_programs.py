@@ -1,0 +1,233 @@
+"""C01 and C02: programs that nobody here wrote, and trees of processes."""
+
+import contextlib
+import random
+import socket
+import subprocess
+import time
+
+import engine
+from checkpoint_bench import SEED, expect, free_port, need, undisturbed_and_restored, wait_until
+from engine import Failure
+
+
+# --- C01: programs ---
+
+COUNTER = """
+import sys, time
+for i in range(40):
+    print(i)
+    time.sleep(0.02)
+sys.exit(7)
+"""
+
+
+def python_counts(bench):
+    path = bench.place.bin / "counter.py"
+    path.write_text(COUNTER)
+    undisturbed_and_restored(bench, ["/usr/bin/python3", "-u", str(path)], 10, status=7)
+
+
+def bash_pipeline(bench):
+    script = """i=0
+while [ $i -lt 30 ]; do i=$((i+1)); echo line $i; sleep 0.03; done |
+  while read a b; do echo "got $b $(echo $b | md5sum | cut -c1-6)"; done
+exit 5"""
+    undisturbed_and_restored(bench, ["/bin/bash", "-c", script], 5, status=5)
+
+
+def python_large(bench):
+    bench.python("""
+import os, time, zlib
+data = bytearray(os.urandom(1 << 20) * 300)
+for i in range(0, len(data), 4096): data[i] = i >> 12 & 255
+sum = zlib.crc32(data)
+print("ready")
+while not os.path.exists("go"): time.sleep(0.01)
+print(zlib.crc32(data) == sum, len(data))
+""")
+    bench.await_line("ready")
+    bench.around()
+    expect(bench.lines()[-1], f"True {300 << 20}", "its data")
+    size = bench.image.stat().st_size
+    # A page in 256 differs from one megabyte that is repeated.
+    if size > 20 << 20:
+        raise Failure(f"the image takes {size} bytes")
+
+
+def python_threads(bench):
+    bench.python("""
+import os, threading, time
+turn, condition, said = 0, threading.Condition(), []
+def work(me):
+    global turn
+    for i in range(20):
+        with condition:
+            condition.wait_for(lambda: turn % 8 == me)
+            said.append(me); turn += 1
+            if me == 0: print(i); time.sleep(0.02)
+            condition.notify_all()
+threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("done", said == [n for _ in range(20) for n in range(8)])
+""")
+    bench.await_line("5")
+    bench.around()
+    expect(bench.lines()[-1], "done True", "the threads' turns")
+
+
+def redis(bench):
+    port = free_port()
+    bench.start("redis-server", "--port", str(port), "--save", "", "--dir", str(bench.place.work))
+
+    def ask(*words):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
+            return client.recv(4096)
+
+    def answers():
+        with contextlib.suppress(OSError):
+            return ask(b"PING") == b"+PONG\r\n"
+        return False
+
+    wait_until("an answer", answers, show=bench.text)
+    for number in range(200):
+        expect(ask(b"SET", b"key%d" % number, b"value%d" % number), b"+OK\r\n", "an answer")
+    time.sleep(0.2)  # its side of the last connections closes
+    bench.checkpoint()
+    with subprocess.Popen([bench.retake, "restore", str(bench.image)], env=bench.place.environment()) as restored:
+        wait_until("an answer of the restored", answers, show=bench.text)
+        for number in range(200):
+            wanted = b"value%d" % number
+            expect(ask(b"GET", b"key%d" % number), b"$%d\r\n%s\r\n" % (len(wanted), wanted), "a kept value")
+        ask(b"SHUTDOWN", b"NOSAVE")
+        expect(restored.wait(timeout=60), 0, "the server's end")
+
+
+def sqlite_transaction(bench):
+    bench.python("""
+import os, sqlite3, time
+base = sqlite3.connect("data.db", isolation_level=None)
+base.execute("create table t (n)")
+base.execute("begin immediate")
+for n in range(1000): base.execute("insert into t values (?)", (n,))
+print("ready")
+while not os.path.exists("go"): time.sleep(0.01)
+for n in range(1000): base.execute("insert into t values (?)", (n,))
+base.execute("commit")
+print(base.execute("select count(*), sum(n) from t").fetchone(), base.execute("pragma integrity_check").fetchone())
+""")
+    bench.await_line("ready")
+    # Its write lock is a record lock, which goes with its process and is named.
+    done = bench.run("checkpoint", str(bench.process.pid), "-o", str(bench.image), status=3)
+    if "lock" not in done.stderr:
+        raise Failure(f"its lock isn't named: {done.stderr}")
+    bench.around("--force")
+    expect(bench.lines()[-1], "(2000, 999000) ('ok',)", "the table")
+
+
+def node(bench):
+    need("node")
+    script = "let i=0; setInterval(()=>{ console.log(++i); if (i==40) process.exit(6) }, 20)"
+    undisturbed_and_restored(bench, ["node", "-e", script], 10, status=6)
+
+
+def java(bench):
+    need("java", "javac")
+    source = bench.place.bin / "Counter.java"
+    source.write_text("""
+public class Counter {
+  public static void main(String[] a) throws Exception {
+    Thread t = new Thread(() -> { try { for (;;) Thread.sleep(1); } catch (Exception e) {} });
+    t.setDaemon(true); t.start();
+    for (int i = 0; i < 40; i++) { System.out.println(i); System.gc(); Thread.sleep(20); }
+    System.exit(8);
+  }
+}""")
+    subprocess.run(["javac", "-d", str(bench.place.bin), str(source)], check=True, timeout=120 * engine.SLOWNESS)
+    undisturbed_and_restored(bench, ["java", "-Xmx64m", "-cp", str(bench.place.bin), "Counter"], 10, status=8)
+
+
+def compiler_under_make(bench):
+    bench.place.fresh_work()
+    source = bench.place.root / "sources"
+    source.mkdir()
+    code = "#include <map>\n#include <string>\n#include <regex>\n" + "".join(
+        f"int f{n}(const std::string& s) {{ return std::regex_match(s, std::regex(\"{n}.*\")); }}\n" for n in range(30))
+    (source / "a.cc").write_text(code)
+    (source / "Makefile").write_text("a.o: a.cc\n\t@echo compiling\n\t@g++ -O2 -c a.cc\n\t@echo compiled\n")
+    bench.start("make", "-C", str(source), "-s")
+    bench.await_line("compiling")
+    time.sleep(0.5)
+    bench.around()
+    expect(bench.lines()[-1], "compiled", "the end")
+    wanted = subprocess.run(["g++", "-O2", "-c", "a.cc", "-o", "b.o"], cwd=source, check=True, timeout=300 * engine.SLOWNESS)
+    expect(wanted.returncode, 0, "another compilation")
+    expect((source / "a.o").read_bytes(), (source / "b.o").read_bytes(), "the object file")
+
+
+def compressor(bench):
+    data = bench.place.root / "data"
+    data.write_bytes(random.Random(SEED).randbytes(1 << 20) * 30)
+    bench.start("xz", "-T2", "-k", str(data))
+    time.sleep(0.6)
+    bench.around()
+    back = subprocess.run(["xz", "-dc", f"{data}.xz"], check=True, capture_output=True, timeout=120 * engine.SLOWNESS).stdout
+    expect(back == data.read_bytes(), True, "the data")
+
+
+# --- C02: trees ---
+
+def tree(bench):
+    bench.python("""
+import os, signal, time
+def tell():
+    return f"{os.getpid()} {os.getppid() if depth else 0} {os.getpgrp()} {os.getsid(0)}"
+depth = 0
+pipes = []
+def child(kind):
+    global depth
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid: os.close(w); pipes.append(r); return pid
+    depth += 1
+    os.close(r)
+    pipes.clear()
+    if kind == "session": os.setsid()
+    if kind == "group": os.setpgid(0, 0)
+    if kind == "deep":
+        child("group"); child("session"); child("plain")
+    report(w)
+    os._exit(0)
+def report(w):
+    os.write(w, (tell() + "\\n").encode())
+    while not os.path.exists("go"): time.sleep(0.01)
+    os.write(w, (tell() + "\\n").encode())
+    for r in pipes: os.write(w, everything(r))
+def everything(r):
+    data = b""
+    while True:
+        more = os.read(r, 4096)
+        if not more: return data
+        data += more
+for kind in ("plain", "session", "group", "deep"): child(kind)
+gone = os.fork()
+if gone == 0: os._exit(33)
+killed = os.fork()
+if killed == 0: os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.5)
+before = tell()
+print("ready")
+while not os.path.exists("go"): time.sleep(0.01)
+print("same", before == tell())
+for r in pipes:
+    lines = everything(r).decode().split("\\n")
+    print(len(lines), lines[0] == lines[1])
+    rest = lines[2:-1]
+    print(sorted(rest[0::2]) == sorted(rest[1::2]))
+print(os.waitpid(gone, 0)[1] == 33 << 8, os.waitpid(killed, 0)[1] == signal.SIGTERM)
+""")
+    bench.await_line("ready")
+    bench.around()
+    expect(bench.lines()[1:], ["same True"] + ["3 True", "True"] * 3 + ["9 True", "True", "True True"], "the tree")
