@@ -16,6 +16,7 @@
 #include "snapshot/confinement.h"
 #include "snapshot/injection.h"
 #include "snapshot/questions.h"
+#include "snapshot/terminal.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
@@ -70,6 +71,8 @@ Status ReadFromOutside(pid_t pid, pid_t tid, const ProcStatus& status, ProcessSt
   out.group = static_cast<int32_t>(stat.field(5));
   out.session = static_cast<int32_t>(stat.field(6));
   out.exit_signal = static_cast<int32_t>(stat.field(38));
+  out.controlling_terminal = static_cast<int32_t>(PseudoterminalOf(ControllingDevice(stat)));
+  out.foreground_group = static_cast<int32_t>(stat.field(8));
   out.layout.start_code = stat.address(26);
   out.layout.end_code = stat.address(27);
   out.layout.start_stack = stat.address(28);

@@ -56,6 +56,8 @@ class Checker {
         return file.socket.has_value();
       case FileKind::kInotify:
         return file.inotify.has_value();
+      case FileKind::kTerminal:
+        return file.terminal.has_value();
       default:
         return true;
     }

@@ -374,6 +374,9 @@ struct ProcessState {
   bool leader_exited = false;    // before the others
   std::vector<GuardRange> guards;
   PagesTaken pages_taken = PagesTaken::kSaved;
+  // The index of the pseudoterminal that is its controlling terminal; -1: it has none, ...
+  int32_t controlling_terminal = -1;
+  int32_t foreground_group = 0;  // ... and the group in front there
 };
 
 template <typename V>
@@ -414,6 +417,8 @@ void Visit(V& visit, ProcessState& process) {
   visit("membarrier", process.membarrier);
   visit("guards", process.guards);
   visit("pages_taken", process.pages_taken);
+  visit("controlling_terminal", process.controlling_terminal);
+  visit("foreground_group", process.foreground_group);
 }
 
 // What a machine must have to restore it.

@@ -20,7 +20,7 @@ namespace {
 
 constexpr const FdKind* kKinds[] = {
     &kRegularFd, &kDirectoryFd, &kDeviceFd, &kNamelessFd,   &kPipeFd,           &kEventFdFd,
-    &kTimerFdFd, &kSignalFdFd,  &kEpollFd,  &kUnixSocketFd, &kInternetSocketFd, &kInotifyFd,
+    &kTimerFdFd, &kSignalFdFd,  &kEpollFd,  &kUnixSocketFd, &kInternetSocketFd, &kInotifyFd, &kTerminalFd,
 };
 
 // Another descriptor of the same description.
@@ -60,6 +60,7 @@ class DescriptorCapture::Work {
   void FindOutside() {
     FindOutsidePipes(capture_);
     FindOutsideSockets(capture_, files_);
+    FindOutsideTerminals(files_);
   }
 
  private:

@@ -57,6 +57,7 @@ struct DescriptorRestoreOptions {
   bool rewind_files = false;                 // --files rewind
   bool keep_files = false;                   // --files keep
   std::span<const int> objects;              // the shared objects, open
+  int terminal = -1;  // the master of a pseudoterminal for those that had one from outside
 };
 
 // The same description under a number from `lowest` on.

@@ -54,6 +54,7 @@ struct FdRestore {
   std::vector<Fd> opened;  // per file; invalid: not yet
   // Ends of pipes and sockets that were made along with another's.
   std::map<uint64_t, Fd> waiting;
+  std::map<uint32_t, Fd> masters;  // of pseudoterminals, by the index that they had
 
   // The path of a named file, under --relative-to.
   std::string PathOf(const NamedFile& file) const;
@@ -70,6 +71,8 @@ struct FdKind {
 
 // When all descriptors have been seen: names pipes whose other end is held outside of the tree.
 void FindOutsidePipes(FdCapture& capture);
+// Marks ends of pseudoterminals whose master nobody in the tree has.
+void FindOutsideTerminals(std::span<OpenFile> files);
 // ... sockets likewise.
 void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files);
 
@@ -84,6 +87,7 @@ extern const FdKind kEventFdFd, kTimerFdFd, kSignalFdFd;
 extern const FdKind kEpollFd;
 extern const FdKind kUnixSocketFd, kInternetSocketFd;
 extern const FdKind kInotifyFd;
+extern const FdKind kTerminalFd;
 
 }  // namespace retake
 

@@ -31,6 +31,7 @@ enum class FileKind : uint8_t {
   kUnixSocket,
   kInternetSocket,
   kInotify,
+  kTerminal,  // either end of a pseudoterminal
 };
 
 // A file with a name.
@@ -211,6 +212,31 @@ void Visit(V& visit, InotifyState& inotify) {
   visit("watches", inotify.watches);
 }
 
+// One end of a pseudoterminal, and what is set for both.
+struct TerminalState {
+  uint32_t index = 0;       // which: N of /dev/pts/N
+  bool master = false;      // this is the end that a terminal emulator has
+  bool outside = false;     // the master is not in the tree
+  std::vector<uint8_t> modes;  // the kernel's struct termios2
+  uint32_t rows = 0, columns = 0, width = 0, height = 0;
+  bool locked = false, packets = false, exclusive = false;
+};
+
+template <typename V>
+void Visit(V& visit, TerminalState& terminal) {
+  visit("index", terminal.index);
+  visit("master", terminal.master);
+  visit("outside", terminal.outside);
+  visit("modes", terminal.modes);
+  visit("rows", terminal.rows);
+  visit("columns", terminal.columns);
+  visit("width", terminal.width);
+  visit("height", terminal.height);
+  visit("locked", terminal.locked);
+  visit("packets", terminal.packets);
+  visit("exclusive", terminal.exclusive);
+}
+
 struct OpenFile {
   FileKind kind = FileKind::kUnknown;
   uint32_t flags = 0;  // O_*, as fdinfo gives them
@@ -224,6 +250,7 @@ struct OpenFile {
   std::optional<EpollState> epoll;
   std::optional<SocketState> socket;
   std::optional<InotifyState> inotify;
+  std::optional<TerminalState> terminal;
   uint32_t lock = 0;  // flock: LOCK_SH or LOCK_EX
 };
 
@@ -242,6 +269,7 @@ void Visit(V& visit, OpenFile& file) {
   visit("socket", file.socket);
   visit("inotify", file.inotify);
   visit("lock", file.lock);
+  visit("terminal", file.terminal);
 }
 
 // A descriptor of a process's table.

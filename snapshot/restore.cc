@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -16,7 +17,7 @@
 
 #include "base/clock.h"
 #include "snapshot/descriptors.h"
-#include "snapshot/pid_namespace.h"
+#include "snapshot/first_process.h"
 #include "snapshot/restored_process.h"
 #include "tracee/proc_files.h"
 
@@ -113,10 +114,11 @@ class Restorer {
                                                .relative_to = options_.relative_to,
                                                .rewind_files = image_.files == FilePolicy::kRewind,
                                                .keep_files = image_.files == FilePolicy::kKeep,
-                                               .objects = material_.shared_objects}));
+                                               .objects = material_.shared_objects,
+                                               .terminal = options_.terminal}));
     for (const Fd& file : files_) material_.open_files.push_back(file.get());
     for (size_t i = 0; i < image_.mapped_files.size(); ++i) TRY(OpenMapped(i));
-    return {};
+    return OpenTerminals();
   }
 
   // The descriptions that the root's replaced descriptors refer to.
@@ -188,6 +190,80 @@ class Restorer {
     return Keep(memory, material_.shared_objects);
   }
 
+  // A descriptor, open in each husk, of the slave of a pseudoterminal.
+  Result<int> SlaveOf(int32_t index) {
+    auto known = slaves_.find(index);
+    if (known != slaves_.end()) return known->second;
+    int master = -1;
+    for (size_t i = 0; i < image_.open_files.size(); ++i) {
+      const auto& terminal = image_.open_files[i].terminal;
+      if (!terminal || terminal->index != static_cast<uint32_t>(index)) continue;
+      if (!terminal->master) return slaves_[index] = material_.open_files[i];
+      master = material_.open_files[i];
+    }
+    // Nobody has it open: it comes from its own master, or is the one from outside.
+    if (master < 0) master = options_.terminal;
+    if (master < 0) return -1;
+    Fd slave(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!slave) return ErrnoError("can't open a terminal");
+    TRY(Keep(slave, material_.terminals));
+    return slaves_[index] = material_.terminals.back();
+  }
+
+  // Before the husks, which inherit them.
+  Status OpenTerminals() {
+    for (const ProcessState& process : image_.processes) {
+      if (process.controlling_terminal >= 0) TRY(SlaveOf(process.controlling_terminal));
+    }
+    return {};
+  }
+
+  Status TakeTerminal(size_t index) {
+    int32_t terminal = image_.processes[index].controlling_terminal;
+    int slave = terminal < 0 ? -1 : TRY(SlaveOf(terminal));
+    if (slave < 0) return {};
+    uint64_t result = TRY(processes_[index]->Call(
+        MakeCall(Sys::ioctl, static_cast<uint64_t>(slave), TIOCSCTTY, 0)));
+    if (CallFailed(result)) {
+      return Error(static_cast<int>(-result), "can't get its controlling terminal",
+                   processes_[index]->pid());
+    }
+    return {};
+  }
+
+  // The pid that the leader of a group has now; 0: it isn't of the tree.
+  pid_t PresentGroup(pid_t group) const {
+    auto leader = std::ranges::find(image_.processes, group, &ProcessState::pid);
+    if (leader == image_.processes.end()) return 0;
+    return processes_[static_cast<size_t>(leader - image_.processes.begin())]->pid();
+  }
+
+  // Which group has its terminal in front is its session leader's to say; if that isn't of the
+  // tree, we are in its place.
+  Status SetForeground(size_t index) {
+    const ProcessState& state = image_.processes[index];
+    int slave = state.controlling_terminal < 0 ? -1 : TRY(SlaveOf(state.controlling_terminal));
+    pid_t group = PresentGroup(state.foreground_group);
+    if (slave < 0) return {};
+    if (state.session == state.pid && group != 0) {
+      ByteSpan bytes(reinterpret_cast<const uint8_t*>(&group), sizeof group);
+      RestoredProcess& leader = *processes_[index];
+      uint64_t result = TRY(leader.CallWith(
+          bytes,
+          MakeCall(Sys::ioctl, static_cast<uint64_t>(slave), TIOCSPGRP, leader.scratch())));
+      if (CallFailed(result)) {
+        return Error(static_cast<int>(-result), "can't put a process group in front of its terminal",
+                     leader.pid());
+      }
+    }
+    if (index == 0 && PresentGroup(state.session) == 0) {
+      if (group == 0) group = getpgid(processes_[0]->pid());
+      if (tcsetpgrp(slave, group) != 0)
+        return ErrnoError("can't put process group {} in front of its terminal", group);
+    }
+    return {};
+  }
+
   pid_t PidFor(size_t index) const { return options_.same_pids ? image_.processes[index].pid : 0; }
 
   Status StartAll() {
@@ -195,6 +271,7 @@ class Restorer {
     processes_[0] = TRY(RestoredProcess::Start(material_, PidFor(0)));
     TRY(StartChildrenOf(0));
     for (size_t i = 0; i < processes_.size(); ++i) TRY(JoinGroup(i));
+    for (size_t i = 0; i < processes_.size(); ++i) TRY(SetForeground(i));
     return {};
   }
 
@@ -221,6 +298,7 @@ class Restorer {
         return Error(static_cast<int>(-result), "can't make a session of its own",
                      processes_[index]->pid());
       }
+      TRY(TakeTerminal(index));
     }
     return start(false);
   }
@@ -277,6 +355,7 @@ class Restorer {
   const RestoreOptions& options_;
   RestoreMaterial material_;
   std::vector<Fd> files_, held_;
+  std::map<int32_t, int> slaves_;  // by the index that the pseudoterminal had
   std::vector<std::unique_ptr<RestoredProcess>> processes_;
 };
 
@@ -361,9 +440,22 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
     TRY(EnterUserNamespace());
   }
   auto restore = [&] { return Restorer(checkpoint, options, own_user).Restore(); };
-  if (!options.same_pids || (!own_user && AreFree(image.processes)))
+  FirstOptions first{.new_pids = options.same_pids && (own_user || !AreFree(image.processes))};
+  // Somebody has to lead the session that the terminal is of.
+  bool led = std::ranges::any_of(image.processes, [&](const ProcessState& process) {
+    return process.pid == image.processes[0].session;
+  });
+  if (OutsideTerminal(image) != nullptr && !led) first.terminal = options.terminal;
+  if (!first.new_pids && OutsideTerminal(image) == nullptr)
     return RestoredTree{.root = TRY(restore())};
-  return RestoreInPidNamespace(restore);
+  return RestoreUnderFirst(first, restore);
+}
+
+const TerminalState* OutsideTerminal(const CheckpointImage& image) {
+  for (const OpenFile& file : image.open_files) {
+    if (file.terminal && file.terminal->outside) return &*file.terminal;
+  }
+  return nullptr;
 }
 
 }  // namespace retake

@@ -17,7 +17,13 @@ struct RestoreOptions {
   bool same_pids = true;
   std::map<int, std::string> replaced_fds;  // opened anew instead of what they were
   std::string relative_to;                  // files are looked for under this directory
+  // The master of a pseudoterminal: its slave becomes the terminal of a tree that had one from
+  // outside. -1: there is none, and such a tree can't be restored.
+  int terminal = -1;
 };
+
+// The terminal that a tree had from outside; null: none.
+const TerminalState* OutsideTerminal(const CheckpointImage& image);
 
 struct RestoredTree {
   pid_t root = 0;   // the pid of its root, as seen from here

@@ -38,7 +38,8 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(125);
   for (const std::vector<int>* group :
-       {&material.mapped_files, &material.shared_objects, &material.open_files}) {
+       {&material.mapped_files, &material.shared_objects, &material.open_files,
+        &material.terminals}) {
     for (int fd : *group) {
       if (fd >= 0) fcntl(fd, F_SETFD, 0);
     }

@@ -25,6 +25,7 @@ struct RestoreMaterial {
   std::vector<int> mapped_files;    // one per CheckpointImage::mapped_files
   std::vector<int> shared_objects;  // ... shared_objects
   std::vector<int> open_files;      // ... open_files
+  std::vector<int> terminals;       // slaves of pseudoterminals that none of these is
   int lowest = 0;
   uint64_t stub = 0;      // an address where no process of the image has anything
   bool own_user = false;  // in a user namespace that has no other user and group

@@ -117,6 +117,8 @@ std::string DescribeFile(const OpenFile& file, const CheckpointImage& image) {
     text += fmt::format(" {}{}", file.pipe->inode,
                         queued == 0 ? "" : fmt::format(", {} bytes in it", queued));
   }
+  if (file.terminal)
+    text += fmt::format(" {}{}", file.terminal->index, file.terminal->master ? ", its master" : "");
   if (file.event) text += fmt::format(", count {}", file.event->count);
   if (file.epoll) text += fmt::format(", of {} descriptors", file.epoll->entries.size());
   if (file.socket && file.socket->listening) text += ", listening";

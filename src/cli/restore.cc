@@ -7,10 +7,12 @@
 
 #include <atomic>
 #include <cstdio>
+#include <memory>
 
 #include "cli/command_line.h"
 #include "cli/ending.h"
 #include "cli/report.h"
+#include "cli/terminal_relay.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -36,8 +38,11 @@ void PassSignalsOn(pid_t program) {
   signal(SIGQUIT, SIG_IGN);
 }
 
-int EndAsProgram(RestoredTree& tree) {
+int EndAsProgram(RestoredTree& tree, std::unique_ptr<TerminalRelay> relay) {
   PassSignalsOn(tree.signalled());
+  if (relay != nullptr) relay->Run(tree.ending.get());
+  // The caller's terminal is set as it was before this dies of a signal, as the program may have.
+  relay.reset();
   Result<int> status = AwaitEnd(tree);
   if (!status.ok()) return Fail(status.error());
   return EndAs(*status);
@@ -97,12 +102,19 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   auto checkpoint = CheckpointReader::Open(file);
   if (!checkpoint.ok()) return Fail(Reason::kFailed, checkpoint.error().Message());
   if (detach) return RestoreDetached(**checkpoint, options);
+  std::unique_ptr<TerminalRelay> relay;
+  if (const TerminalState* terminal = OutsideTerminal((*checkpoint)->image())) {
+    auto made = TerminalRelay::Create(*terminal);
+    if (!made.ok()) return Fail(made.error());
+    relay = std::move(*made);
+    options.terminal = relay->master();
+  }
   Result<RestoredTree> tree = RestoreTree(**checkpoint, options);
   if (!tree.ok()) {
     return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, tree.error().Message()));
   }
   checkpoint->reset();
-  return EndAsProgram(*tree);
+  return EndAsProgram(*tree, std::move(relay));
 }
 
 }  // namespace

@@ -7,6 +7,50 @@ from checkpoint_bench import PRELUDE, expect, is_root
 
 
 DESCRIPTORS = {
+    "pty": ("""
+import termios, tty, fcntl, struct
+m, s = os.openpty(); t = os.open(os.ttyname(s), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+tty.setraw(s); fcntl.ioctl(m, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 77, 5, 6))
+modes = termios.tcgetattr(s)
+ready()
+print(modes == termios.tcgetattr(s), struct.unpack("HHHH", fcntl.ioctl(s, termios.TIOCGWINSZ, b"x" * 8)))
+print(os.ttyname(s) == os.ttyname(t), os.isatty(s), os.ptsname(m) == os.ttyname(s) if hasattr(os, "ptsname") else True)
+os.write(m, b"in"); print(os.read(s, 9)); os.write(s, b"out"); print(os.read(m, 9))
+try: os.read(t, 9)
+except BlockingIOError: print("would block")
+os.close(s); os.close(t)
+try: os.read(m, 9)
+except OSError as e: print("hung up", e.errno)
+""", ["True (31, 77, 5, 6)", "True True True", "b'in'", "b'out'", "would block", "hung up 5"]),
+    "pty_session": ("""
+import pty, termios
+pid, m = pty.fork()
+if pid == 0:
+    os.execl("/bin/bash", "bash", "--norc", "-i")
+def until(words):
+    said = b""
+    while words not in said: said += os.read(m, 4096)
+    return said
+os.write(m, b"PS1='$ '; sleep 1000 &\\n"); until(b"[1]")
+os.write(m, b"echo a$((1+1))z\\n"); until(b"a2z"); time.sleep(0.2)
+fcntl.fcntl(m, fcntl.F_SETFL, os.O_NONBLOCK)
+try: os.read(m, 4096)
+except BlockingIOError: pass
+fcntl.fcntl(m, fcntl.F_SETFL, 0)
+front = os.tcgetpgrp(m) == pid
+ready()
+print(front, os.tcgetpgrp(m) == pid)
+os.write(m, b"jobs; kill %1; wait; tty; echo b$((2+2))z\\n")
+said = until(b"b4z").decode()
+print("sleep 1000" in said, "/dev/pts/" in said)
+os.write(m, b"cat\\n"); time.sleep(0.3); os.write(m, b"\\x03"); said = until(b"^C")
+while b"$ " not in said.partition(b"^C")[2]: said += os.read(m, 4096)
+os.write(m, b"exit 7\\n")
+while os.waitpid(pid, os.WNOHANG)[0] == 0:
+    try: os.read(m, 4096)
+    except OSError: time.sleep(0.01)
+print("ended")
+""", ["True True", "True True", "ended"]),
     "regular": ("""
 f = os.open("a", os.O_RDWR | os.O_CREAT); os.write(f, b"abcdefgh"); os.lseek(f, 3, 0)
 g = os.dup(f); h = os.open("a", os.O_WRONLY | os.O_APPEND); os.set_inheritable(h, True)

@@ -1,10 +1,11 @@
-#include "snapshot/pid_namespace.h"
+#include "snapshot/first_process.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -79,11 +80,29 @@ void LetGoOfFiles(int report) {
   }
 }
 
-[[noreturn]] void BeFirst(const Fd& report, const std::function<Result<pid_t>()>& restore) {
+Status LeadSession(int master) {
+  Fd slave(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!slave) return ErrnoError("can't open a terminal");
+  if (setsid() < 0 || ioctl(slave.get(), TIOCSCTTY, 0) != 0)
+    return ErrnoError("can't have a terminal");
+  // Whoever is in front of it, it may say who is.
+  signal(SIGTTOU, SIG_IGN);
+  return {};
+}
+
+Status Prepare(const FirstOptions& options) {
   // Until all is restored, its end is its parent's.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  Status mounted = MountProc();
-  Result<pid_t> root = mounted.ok() ? restore() : Result<pid_t>(mounted.error());
+  // Without a pid namespace, orphans would go elsewhere.
+  if (!options.new_pids) prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (options.new_pids) TRY(MountProc());
+  return options.terminal < 0 ? Status() : LeadSession(options.terminal);
+}
+
+[[noreturn]] void BeFirst(const FirstOptions& options, const Fd& report,
+                          const std::function<Result<pid_t>()>& restore) {
+  Status prepared = Prepare(options);
+  Result<pid_t> root = prepared.ok() ? restore() : Result<pid_t>(prepared.error());
   // Before it is told: who hears it may end at once.
   prctl(PR_SET_PDEATHSIG, 0);
   Report said{.root = root.ok() ? *root : 0};
@@ -159,8 +178,10 @@ Status EnterUserNamespace() {
   return {};
 }
 
-Result<RestoredTree> RestoreInPidNamespace(const std::function<Result<pid_t>()>& restore) {
-  if (unshare(CLONE_NEWPID) != 0) return ErrnoError("can't make a pid namespace");
+Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
+                                       const std::function<Result<pid_t>()>& restore) {
+  if (options.new_pids && unshare(CLONE_NEWPID) != 0)
+    return ErrnoError("can't make a pid namespace");
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
   RestoredTree tree{.ending = Fd(ends[0])};
@@ -169,13 +190,13 @@ Result<RestoredTree> RestoreInPidNamespace(const std::function<Result<pid_t>()>&
   if (tree.first < 0) return ErrnoError("can't fork");
   if (tree.first == 0) {
     tree.ending.Reset();
-    BeFirst(report, restore);
+    BeFirst(options, report, restore);
   }
   report.Reset();
   Report said;
   if (!ReadAll(tree.ending.get(), &said, sizeof said)) {
     ptracer::KillAndReap(tree.first);
-    return Error(0, "the first process of a pid namespace ended", tree.first);
+    return Error(0, "the process that should restore it ended", tree.first);
   }
   if (said.root == 0) {
     std::string text(said.text_size, 0);

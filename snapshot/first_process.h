@@ -1,0 +1,38 @@
+// A process of ours that a restored tree lives under where it can't live here: it restores the tree,
+// takes in its orphans, and ends with the last of them.
+//
+// It is the first of a new pid namespace where the tree can't have its pids here: as an ordinary
+// user, who may not choose pids, or while others have them. An ordinary user's is in a user
+// namespace of its own too. And it leads the session where the tree had a terminal, but not the
+// leader of its session.
+#ifndef RETAKE_SNAPSHOT_FIRST_PROCESS_H_
+#define RETAKE_SNAPSHOT_FIRST_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <functional>
+
+#include "base/result.h"
+#include "snapshot/restore.h"
+
+namespace retake {
+
+// Whether processes can be given pids of our choice (CAP_CHECKPOINT_RESTORE).
+bool MayChoosePids();
+
+// Gives this process a user namespace, in which its user and group are what they were, and all
+// capabilities, which programs that it executes keep.
+Status EnterUserNamespace();
+
+struct FirstOptions {
+  bool new_pids = false;  // in a pid namespace of its own
+  int terminal = -1;      // the master of its controlling terminal; -1: it has none
+};
+
+// Calls `restore`, which returns the pid of a tree's root, in a new process.
+Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
+                                       const std::function<Result<pid_t>()>& restore);
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_FIRST_PROCESS_H_
