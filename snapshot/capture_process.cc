@@ -15,6 +15,7 @@
 #include "snapshot/capture_task.h"
 #include "snapshot/confinement.h"
 #include "snapshot/injection.h"
+#include "snapshot/posix_timers.h"
 #include "snapshot/questions.h"
 #include "snapshot/terminal.h"
 #include "tracee/proc_files.h"
@@ -147,7 +148,9 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory&
     auto injection = TRY(Injection::Begin(process.pid, task, own, memory.memory(), site));
     TaskQuestions questions(*injection);
     std::optional<ProcessQuestions> of_process;
-    if (task.tid == first) of_process.emplace(*injection, own);
+    if (task.tid == first) {
+      of_process.emplace(*injection, own, ReadPosixTimers(process.pid, losses));
+    }
     TRY(injection->Run());
     TRY(questions.Answer(*injection, state, losses));
     if (of_process) TRY(of_process->Answer(*injection, out));

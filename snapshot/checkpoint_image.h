@@ -189,6 +189,30 @@ void Visit(V& visit, IntervalTimer& timer) {
   visit("remaining", timer.remaining);
 }
 
+// timer_create(2).
+struct PosixTimer {
+  int32_t id = 0;
+  int32_t clock = 0;
+  int32_t notify = 0;  // SIGEV_SIGNAL, SIGEV_NONE or SIGEV_THREAD_ID
+  int32_t signal = 0;
+  int32_t tid = 0;     // SIGEV_THREAD_ID
+  uint64_t value = 0;  // sigev_value
+  int64_t interval = 0;
+  int64_t remaining = 0;  // 0: not armed
+};
+
+template <typename V>
+void Visit(V& visit, PosixTimer& timer) {
+  visit("id", timer.id);
+  visit("clock", timer.clock);
+  visit("notify", timer.notify);
+  visit("signal", timer.signal);
+  visit("tid", timer.tid);
+  visit("value", timer.value);
+  visit("interval", timer.interval);
+  visit("remaining", timer.remaining);
+}
+
 struct ResourceLimit {
   uint64_t soft = 0, hard = 0;
 };
@@ -377,6 +401,7 @@ struct ProcessState {
   // The index of the pseudoterminal that is its controlling terminal; -1: it has none, ...
   int32_t controlling_terminal = -1;
   int32_t foreground_group = 0;  // ... and the group in front there
+  std::vector<PosixTimer> posix_timers;
 };
 
 template <typename V>
@@ -419,6 +444,7 @@ void Visit(V& visit, ProcessState& process) {
   visit("pages_taken", process.pages_taken);
   visit("controlling_terminal", process.controlling_terminal);
   visit("foreground_group", process.foreground_group);
+  visit("posix_timers", process.posix_timers);
 }
 
 // What a machine must have to restore it.

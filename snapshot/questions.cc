@@ -3,10 +3,12 @@
 #include <linux/prctl.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 #include "snapshot/task_attributes.h"
 
 namespace retake {
@@ -92,7 +94,14 @@ void TaskQuestions::AnswerAttributes(const Injection& injection, TaskState& out,
 
 // --- Of a process ---
 
-ProcessQuestions::ProcessQuestions(Injection& injection, const ProcStatus& status) {
+ProcessQuestions::ProcessQuestions(Injection& injection, const ProcStatus& status,
+                                   std::vector<PosixTimer> timers) {
+  for (PosixTimer& timer : timers) {
+    uint64_t room = injection.Room(sizeof(itimerspec));
+    size_t call =
+        injection.Add(MakeCall(Sys::timer_gettime, static_cast<uint64_t>(timer.id), room));
+    posix_timers_.push_back({timer, call, room});
+  }
   uint64_t caught = status.Number("SigCgt", 16);
   uint64_t ignored = status.Number("SigIgn", 16);
   // Of SIGCHLD the flags count, whatever is done with it: SA_NOCLDWAIT.
@@ -137,6 +146,14 @@ Status ProcessQuestions::Answer(const Injection& injection, ProcessState& out) c
     };
     out.timers.push_back({asked.which, nanoseconds(value.it_interval),
                           std::max(nanoseconds(value.it_value), int64_t{1})});
+  }
+  for (const AskedTimer& asked : posix_timers_) {
+    if (injection.result(asked.call) != 0)
+      return Error(0, fmt::format("it can't say when its timer {} expires", asked.timer.id), out.pid);
+    auto value = injection.At<itimerspec>(asked.room);
+    out.posix_timers.push_back(asked.timer);
+    out.posix_timers.back().interval = Nanoseconds(value.it_interval);
+    out.posix_timers.back().remaining = Nanoseconds(value.it_value);
   }
   out.layout.brk = injection.result(brk_);
   out.dumpable = static_cast<uint32_t>(injection.result(dumpable_));

@@ -33,8 +33,8 @@ class TaskQuestions {
 
 class ProcessQuestions {
  public:
-  // `status` is the process's.
-  ProcessQuestions(Injection& injection, const ProcStatus& status);
+  // `status` is the process's; `timers` are its timers as far as can be told from outside.
+  ProcessQuestions(Injection& injection, const ProcStatus& status, std::vector<PosixTimer> timers);
   Status Answer(const Injection& injection, ProcessState& out) const;
 
  private:
@@ -49,7 +49,14 @@ class ProcessQuestions {
     uint64_t room;
   };
 
+  struct AskedTimer {
+    PosixTimer timer;
+    size_t call;
+    uint64_t room;
+  };
+
   std::vector<Action> actions_;
+  std::vector<AskedTimer> posix_timers_;
   std::vector<Timer> timers_;
   size_t brk_, dumpable_, subreaper_call_, denied_, no_huge_, membarrier_;
   uint64_t subreaper_;

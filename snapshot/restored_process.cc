@@ -253,16 +253,6 @@ Status RestoredProcess::BuildState(const ProcessState& state) {
                    fmt::format("can't set what it does on signal {}", action.signal), pid_);
     }
   }
-  for (const IntervalTimer& timer : state.timers) {
-    auto split = [](int64_t nanoseconds) {
-      return timeval{nanoseconds / 1'000'000'000, nanoseconds / 1'000 % 1'000'000};
-    };
-    itimerval value{split(timer.interval), split(std::max<int64_t>(timer.remaining, 1'000))};
-    ByteSpan bytes(reinterpret_cast<const uint8_t*>(&value), sizeof value);
-    result = TRY(
-        CallWith(bytes, MakeCall(Sys::setitimer, static_cast<uint64_t>(timer.which), scratch())));
-    if (CallFailed(result)) return Error(static_cast<int>(-result), "can't set a timer", pid_);
-  }
   for (const PendingSignal& pending : state.pending) {
     int32_t signal = TRY(SignalOf(pending, pid_));
     result = TRY(CallWith(pending.info, MakeCall(Sys::rt_sigqueueinfo, static_cast<uint64_t>(pid_),
@@ -303,6 +293,7 @@ Status RestoredProcess::BuildTasks(const ProcessState& state) {
                           static_cast<uint64_t>(state.tasks[i].parent_death_signal)),
                  "the signal that its parent's end sends it"));
   }
+  TRY(BuildTimers(state));
   if (state.dumpable <= 1)
     TRY(CallTask(tasks_[0], {}, MakeCall(Sys::prctl, PR_SET_DUMPABLE, state.dumpable), "dumpable"));
   // Last, since they bind what comes before.

@@ -52,7 +52,7 @@ class RestoredProcess {
 
   Status BuildMemory(const CheckpointImage& image, const ProcessState& state,
                      CheckpointReader& pages);
-  // Working directory, signals, timers, limits.
+  // Working directory, what is done on signals, and those that wait.
   Status BuildState(const ProcessState& state);
   Status BuildDescriptors(const CheckpointImage& image, const ProcessState& state);
   // Makes its other threads, and what each task has for itself.
@@ -93,6 +93,8 @@ class RestoredProcess {
   Status SetLayout(const ProcessState& state, int executable);
   Status BuildTask(const Task& task, const TaskState& state);
   Status SetCredentials(const Task& task, const Credentials& want);
+  Status BuildTimers(const ProcessState& state);
+  Status BuildPosixTimer(const PosixTimer& timer, const ProcessState& state, bool by_id);
   Status SetAttributes(const Task& task, const TaskState& state);
 
   const RestoreMaterial& material_;

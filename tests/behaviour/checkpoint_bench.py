@@ -37,7 +37,7 @@ class Bench:
         return self.start("/usr/bin/python3", "-u", str(path), **more)
 
     def text(self):
-        return self.output.read_text(errors="replace")
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def lines(self):
         return self.text().splitlines()

@@ -1,13 +1,19 @@
 """C01 and C02: programs that nobody here wrote, and trees of processes."""
 
 import contextlib
+import fcntl
+import os
+import pathlib
 import random
+import select
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 import engine
-from checkpoint_bench import SEED, expect, free_port, need, undisturbed_and_restored, wait_until
+from checkpoint_bench import SEED, expect, free_port, is_gone, need, undisturbed_and_restored, wait_until
 from engine import Failure
 
 
@@ -231,3 +237,113 @@ print(os.waitpid(gone, 0)[1] == 33 << 8, os.waitpid(killed, 0)[1] == signal.SIGT
     bench.await_line("ready")
     bench.around()
     expect(bench.lines()[1:], ["same True"] + ["3 True", "True"] * 3 + ["9 True", "True", "True True"], "the tree")
+
+
+# --- Terminals ---
+
+ASKS = """
+import os, sys
+print("ready", os.get_terminal_size(0), flush=True)
+line = input()
+print("got", line, os.isatty(0), os.get_terminal_size(0), os.tcgetpgrp(0) == os.getpgrp(), open("/dev/tty", "w").isatty(), flush=True)
+sys.exit(9)
+"""
+
+
+def read_until(fd, words, seconds=60):
+    said = b""
+    end = time.monotonic() + seconds * engine.SLOWNESS
+    while words not in said:
+        if time.monotonic() > end or not select.select([fd], [], [], 1)[0]:
+            if time.monotonic() > end:
+                raise Failure(f"{words} didn't come, but {said}")
+            continue
+        said += os.read(fd, 4096)
+    return said
+
+
+def with_terminal(*command, size=(24, 80), **more):
+    """A process that leads a session with a terminal of that size; its other end."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    process = subprocess.Popen(command, preexec_fn=lambda: os.login_tty(slave), **more)
+    os.close(slave)
+    return process, master
+
+
+def terminal_from_outside(bench, leads):
+    """A program in a terminal is restored in another one, or in none."""
+    bench.place.fresh_work()
+    program = bench.place.bin / "asks.py"
+    program.write_text(ASKS)
+    here = {"cwd": bench.place.work, "env": bench.place.environment()}
+    if leads:
+        bench.process, master = with_terminal("/usr/bin/python3", str(program), **here)
+        pid = bench.process.pid
+    else:
+        # A job of a shell: in a group of its own, in front.
+        shell, master = with_terminal("/bin/bash", "--norc", "-i", **here)
+        os.write(master, f"/usr/bin/python3 {program}\n".encode())
+    read_until(master, b"columns=80, lines=24")
+    if not leads:
+        pid = int(pathlib.Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()[0])
+    bench.run("checkpoint", str(pid), "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+    if leads:
+        bench.process.wait()
+    else:
+        shell.kill()
+        shell.wait()
+    os.close(master)
+    # In a terminal of another size.
+    restored, master = with_terminal(bench.retake, "restore", str(bench.image), size=(30, 100), **here)
+    time.sleep(0.3)
+    os.write(master, b"hello\r")
+    said = read_until(master, b"got hello True os.terminal_size(columns=100, lines=30) True True\r\n")
+    expect(said.count(b"hello"), 2, "what is echoed, once, and answered")
+    expect(restored.wait(timeout=60 * engine.SLOWNESS), 9, "the exit status")
+    if not termios.tcgetattr(master)[3] & termios.ECHO:
+        raise Failure("the caller's terminal was left raw")
+    os.close(master)
+    # Without a terminal.
+    done = subprocess.run([bench.retake, "restore", str(bench.image)], input=b"again\n", capture_output=True, timeout=60, check=False,
+                          **here)
+    expect((done.returncode, b"got again True os.terminal_size(columns=80, lines=24) True True" in done.stdout), (9, True),
+           f"without a terminal: {done}")
+    refused = bench.run("restore", "--detach", str(bench.image), status=125)
+    if "without --detach" not in refused.stderr:
+        raise Failure(refused.stderr)
+
+
+def terminal_of_leader(bench):
+    terminal_from_outside(bench, leads=True)
+
+
+def terminal_of_job(bench):
+    terminal_from_outside(bench, leads=False)
+
+
+def vim_under_tmux(bench):
+    need("tmux", "vim")
+    socket_path = bench.place.root / "tmux"
+    tmux = ("tmux", "-S", str(socket_path), "-f", "/dev/null")
+    environment = bench.place.environment({"SHELL": "/bin/sh"})
+    run = lambda *words: subprocess.run([*tmux, *words], cwd=bench.place.work, env=environment, check=True,
+                                        capture_output=True, text=True, timeout=60).stdout
+    bench.place.fresh_work()
+    run("new-session", "-d", "-x", "90", "-y", "20", "vim -u NONE -n file.txt")
+    server = int(run("display-message", "-p", "#{pid}"))
+    run("send-keys", "ihello from before")
+    wait_until("vim to show it", lambda: "hello from before" in run("capture-pane", "-p"))
+    time.sleep(0.3)
+    bench.run("checkpoint", str(server), "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+    wait_until("the end of the server", lambda: is_gone(server))
+    engine.Reaper().poll()
+    socket_path.unlink()
+    bench.run("restore", "--detach", str(bench.image))
+    before = run("capture-pane", "-p")
+    if "hello from before" not in before:
+        raise Failure(f"the screen was {before}")
+    run("send-keys", " and after", "Escape", ":wq", "Enter")
+    saved = bench.place.work / "file.txt"
+    wait_until("the file", saved.exists)
+    wait_until("its contents", lambda: saved.read_text() == "hello from before and after\n", show=saved.read_text)

@@ -90,6 +90,13 @@ def attributes(bench):
     expect(bench.lines(), ["ready", "same"], "its attributes")
 
 
+def posix_timers(bench):
+    bench.start(str(bench.tools / "posix_timers"))
+    bench.await_line("ready")
+    bench.around()
+    expect(bench.lines(), ["ready", "same"], "its timers")
+
+
 def calls_in_progress(bench):
     """A target left running sees no interrupted call, however often it is looked at."""
     bench.start(str(bench.tools / "interrupted_calls"))
