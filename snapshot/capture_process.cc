@@ -105,7 +105,9 @@ Status ReadFromOutside(pid_t pid, pid_t tid, const ProcStatus& status, ProcessSt
 
 // A filter of the task's own could answer calls that it is made to make by killing it.
 bool MayMakeCalls(pid_t tid, const ProcStatus& status, Losses& losses) {
-  if (status.Number("Seccomp") == 0 || ptracer::SuspendSeccomp(tid, FrozenTree::kTraceOptions).ok())
+  SeccompState how = SeccompOf(status);
+  if (how.mode == 0 || how == OwnSeccomp() ||
+      ptracer::SuspendSeccomp(tid, FrozenTree::kTraceOptions).ok())
     return true;
   losses.push_back({.pid = tid,
                     .kind = "seccomp",

@@ -27,8 +27,8 @@ class Checkpoint {
       : options_(options),
         objects_(image_.shared_objects),
         regions_(image_, objects_),
-        descriptors_({.skipped = options.skipped_fds}, objects_, image_.open_files, image_.losses) {
-  }
+        descriptors_({.skipped = options.skipped_fds, .sharing = &sharing_}, objects_,
+                     image_.open_files, image_.losses) {}
 
   Result<CheckpointReport> Take() {
     // A file that can't be made is found out before anything is stopped.
@@ -130,6 +130,7 @@ class Checkpoint {
     ProcessState state = TRY(CaptureProcess(frozen, *memory, image_.losses));
     TRY(regions_.AddRegions(memory->memory(), memory->mappings(), state));
     TRY(memory->Save(state, image_.losses));
+    sharing_.AddProcess(frozen.pid, frozen.tasks[0], memory->memory(), memory->mappings());
     image_.processes.push_back(std::move(state));
     memories_.push_back(std::move(memory));
     return {};
@@ -172,6 +173,7 @@ class Checkpoint {
   CheckpointImage image_;
   SharedObjects objects_;
   RegionFinder regions_;
+  SharedDescriptions sharing_;
   DescriptorCapture descriptors_;
   PageRoom room_;
   std::unique_ptr<CheckpointWriter> writer_;

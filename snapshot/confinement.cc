@@ -80,29 +80,35 @@ class Finder {
       return Lose(tid, "seccomp", "whether it is confined by seccomp can't be read",
                   /*certain=*/false);
     }
-    uint64_t mode = status->Number("Seccomp");
-    if (mode == 0) return;
-    auto how = std::pair(mode, status->Number("Seccomp_filters"));
-    // What holds for all is said once.
-    if (how == firsts_seccomp_) return;
+    SeccompState how = SeccompOf(*status);
+    // What holds for all is said once. What we are under ourselves, a restored one will be too.
+    if (how.mode == 0 || how == firsts_seccomp_ || how == OwnSeccomp()) return;
     if (tid == process_.tasks[0].tid) firsts_seccomp_ = how;
     Lose(tid, "seccomp",
          fmt::format("it is confined by seccomp ({}), which isn't kept: it would go on less "
                      "confined than it was",
-                     mode == 1 ? "strict mode" : "a filter"));
+                     how.mode == 1 ? "strict mode" : "a filter"));
   }
 
-  // Threads are made with all of this in common; unshare(2) ends it.
+  // Threads are made with all of this in common; unshare(2) ends it. Where kcmp isn't allowed, what
+  // can be seen is compared.
   void FindUnshared(pid_t tid, pid_t first) {
-    if (Kcmp(tid, first, KCMP_FILES, 0, 0) > 0)
+    int files = Kcmp(tid, first, KCMP_FILES, 0, 0);
+    if (files > 0 || (files < 0 && DescriptorsOf(tid) != DescriptorsOf(first)))
       Lose(tid, "descriptors", "it has a table of descriptors apart from its process's");
-    if (Kcmp(tid, first, KCMP_FS, 0, 0) > 0)
+    int directory = Kcmp(tid, first, KCMP_FS, 0, 0);
+    if (directory > 0 || (directory < 0 && DirectoryOf(tid) != DirectoryOf(first)))
       Lose(tid, "directory", "it has a working directory and umask apart from its process's");
+  }
+
+  std::pair<std::string, uint64_t> DirectoryOf(pid_t tid) const {
+    auto status = ProcStatus::ReadTask(process_.pid, tid);
+    return {ReadProcLink(tid, "cwd"), status.ok() ? status->Number("Umask", 8) : 0};
   }
 
   const FrozenProcess& process_;
   Losses& losses_;
-  std::pair<uint64_t, uint64_t> firsts_seccomp_;  // mode and number of filters
+  SeccompState firsts_seccomp_;
 };
 
 // When something was last done to any System V semaphore, CLOCK_REALTIME seconds; 0: never.
@@ -135,7 +141,31 @@ bool MayHaveUndoValues(pid_t pid) {
   return LastSemaphoreOperation() >= StartTime(pid);
 }
 
+// Where kcmp isn't allowed: two processes with one memory see the same of it, and hardly others do.
+// That a directory or handlers are shared can't be seen; who shares those alone is rare.
+bool LooksShared(int type, pid_t pid, pid_t other) {
+  if (type != KCMP_VM) return false;
+  for (const char* file : {"statm", "maps"}) {
+    auto one = ReadProcFile(pid, file);
+    auto two = ReadProcFile(other, file);
+    if (!one.ok() || !two.ok() || *one != *two) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+SeccompState SeccompOf(const ProcStatus& status) {
+  return {status.Number("Seccomp"), status.Number("Seccomp_filters")};
+}
+
+const SeccompState& OwnSeccomp() {
+  static const SeccompState kOwn = [] {
+    auto status = ProcStatus::Read(getpid());
+    return status.ok() ? SeccompOf(*status) : SeccompState();
+  }();
+  return kOwn;
+}
 
 void FindConfinement(const FrozenProcess& process, Losses& losses) {
   Finder(process, losses).Find();
@@ -155,11 +185,14 @@ void FindSharing(std::span<const pid_t> pids, Losses& losses) {
   for (const Shared& shared : kShared) {
     for (size_t i = 1; i < pids.size(); ++i) {
       for (size_t other = 0; other < i; ++other) {
-        if (Kcmp(pids[i], pids[other], shared.type, 0, 0) != 0) continue;
+        int order = Kcmp(pids[i], pids[other], shared.type, 0, 0);
+        bool certain = order >= 0;
+        if (order > 0 || (!certain && !LooksShared(shared.type, pids[i], pids[other]))) continue;
         losses.push_back({.pid = pids[i],
                           .kind = shared.kind,
-                          .what = fmt::format("{} is shared with pid {}: each would get its own",
-                                              shared.what, pids[other])});
+                          .what = fmt::format("{} {} shared with pid {}: each would get its own",
+                                              shared.what, certain ? "is" : "may be", pids[other]),
+                          .certain = certain});
         break;
       }
     }

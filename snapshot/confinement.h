@@ -9,8 +9,19 @@
 
 #include "snapshot/frozen_tree.h"
 #include "snapshot/loss.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
+
+// How a task is confined by seccomp, as far as /proc tells: not by which filters. Who has as many
+// as this command is taken to be under the same: those of a container that both are in.
+struct SeccompState {
+  uint64_t mode = 0;
+  uint64_t filters = 0;
+  bool operator==(const SeccompState&) const = default;
+};
+SeccompState SeccompOf(const ProcStatus& status);
+const SeccompState& OwnSeccomp();
 
 // Names what would be lost of one process. It is looked at for each task, since a task can change
 // these for itself alone.

@@ -19,8 +19,9 @@ namespace retake {
 namespace {
 
 constexpr const FdKind* kKinds[] = {
-    &kRegularFd, &kDirectoryFd, &kDeviceFd, &kNamelessFd,   &kPipeFd,           &kEventFdFd,
-    &kTimerFdFd, &kSignalFdFd,  &kEpollFd,  &kUnixSocketFd, &kInternetSocketFd, &kInotifyFd, &kTerminalFd,
+    &kRegularFd,        &kDirectoryFd, &kDeviceFd,   &kNamelessFd, &kPipeFd,
+    &kEventFdFd,        &kTimerFdFd,   &kSignalFdFd, &kEpollFd,    &kUnixSocketFd,
+    &kInternetSocketFd, &kInotifyFd,   &kTerminalFd,
 };
 
 // Another descriptor of the same description.
@@ -77,7 +78,7 @@ class DescriptorCapture::Work {
       Descriptor descriptor{.number = number};
       auto flags = static_cast<uint32_t>(subject.InfoNumber("flags", 8));
       descriptor.close_on_exec = (flags & O_CLOEXEC) != 0;
-      auto known = FindKnown(subject);
+      auto known = TRY(FindKnown(subject));
       if (!known) {
         Fd copy = CopyOf(pidfd.get(), number);
         if (copy) subject.copy = &copy;
@@ -102,13 +103,19 @@ class DescriptorCapture::Work {
   }
 
   // The file of a descriptor seen before that shares its description.
-  std::optional<std::optional<uint32_t>> FindKnown(const FdSubject& subject) {
+  Result<std::optional<std::optional<uint32_t>>> FindKnown(const FdSubject& subject) {
+    std::optional<std::optional<uint32_t>> found;
     for (const Holder& holder : holders_[KeyOf(subject)]) {
-      if (Kcmp(subject.pid, holder.pid, KCMP_FILE, static_cast<uint64_t>(subject.number),
-               static_cast<uint64_t>(holder.number)) == 0)
-        return holder.file;
+      int order = Kcmp(subject.pid, holder.pid, KCMP_FILE, static_cast<uint64_t>(subject.number),
+                       static_cast<uint64_t>(holder.number));
+      bool one = order == 0;
+      if (order < 0 && options_.sharing != nullptr)
+        one = TRY(options_.sharing->AreOne(subject.pid, subject.number, holder.pid, holder.number));
+      if (!one) continue;
+      found = holder.file;
+      break;
     }
-    return std::nullopt;
+    return found;
   }
 
   Result<std::optional<uint32_t>> Keep(const FdSubject& subject, uint32_t flags) {

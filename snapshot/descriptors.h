@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "snapshot/loss.h"
 #include "snapshot/open_file.h"
+#include "snapshot/shared_descriptions.h"
 #include "snapshot/shared_objects.h"
 #include "stub/layout.h"
 
@@ -27,6 +28,8 @@ namespace retake {
 
 struct DescriptorCaptureOptions {
   std::set<int> skipped;  // numbers that are not kept (--skip-fd)
+  // Asked where kcmp isn't allowed.
+  const SharedDescriptions* sharing = nullptr;
 };
 
 class DescriptorCapture {

@@ -149,7 +149,8 @@ int64_t PseudoterminalOf(uint64_t device) {
 }
 
 uint64_t ControllingDevice(const ProcStat& stat) {
-  constexpr size_t kField = 7;  // proc_pid_stat(5): minor in bits 31 to 20 and 7 to 0, major between
+  constexpr size_t kField =
+      7;  // proc_pid_stat(5): minor in bits 31 to 20 and 7 to 0, major between
   auto number = static_cast<uint32_t>(stat.field(kField));
   return makedev(number >> 8 & 0xfff, (number & 0xff) | (number >> 12 & 0xfff00));
 }

@@ -1,5 +1,5 @@
-// A process of ours that a restored tree lives under where it can't live here: it restores the tree,
-// takes in its orphans, and ends with the last of them.
+// A process of ours that a restored tree lives under where it can't live here: it restores the
+// tree, takes in its orphans, and ends with the last of them.
 //
 // It is the first of a new pid namespace where the tree can't have its pids here: as an ordinary
 // user, who may not choose pids, or while others have them. An ordinary user's is in a user

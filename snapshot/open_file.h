@@ -214,9 +214,9 @@ void Visit(V& visit, InotifyState& inotify) {
 
 // One end of a pseudoterminal, and what is set for both.
 struct TerminalState {
-  uint32_t index = 0;       // which: N of /dev/pts/N
-  bool master = false;      // this is the end that a terminal emulator has
-  bool outside = false;     // the master is not in the tree
+  uint32_t index = 0;          // which: N of /dev/pts/N
+  bool master = false;         // this is the end that a terminal emulator has
+  bool outside = false;        // the master is not in the tree
   std::vector<uint8_t> modes;  // the kernel's struct termios2
   uint32_t rows = 0, columns = 0, width = 0, height = 0;
   bool locked = false, packets = false, exclusive = false;

@@ -48,13 +48,14 @@ std::vector<PosixTimer> ReadPosixTimers(pid_t pid, Losses& losses) {
     if (matched == 1) continue;  // "ClockID: 1"
     bool known = matched == kAll && (strcmp(how, "signal") == 0 || strcmp(how, "none") == 0);
     if (!known || !IsOwnClock(timer.clock, pid)) {
-      losses.push_back({.pid = pid,
-                        .kind = "timer",
-                        .what = fmt::format("its timer {} is of a kind that isn't kept", timer.id)});
+      losses.push_back(
+          {.pid = pid,
+           .kind = "timer",
+           .what = fmt::format("its timer {} is of a kind that isn't kept", timer.id)});
       continue;
     }
     timer.value = value;
-    timer.notify = strcmp(how, "none") == 0    ? SIGEV_NONE
+    timer.notify = strcmp(how, "none") == 0   ? SIGEV_NONE
                    : strcmp(whom, "tid") == 0 ? SIGEV_THREAD_ID
                                               : SIGEV_SIGNAL;
     timers.push_back(timer);

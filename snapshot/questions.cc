@@ -149,7 +149,8 @@ Status ProcessQuestions::Answer(const Injection& injection, ProcessState& out) c
   }
   for (const AskedTimer& asked : posix_timers_) {
     if (injection.result(asked.call) != 0)
-      return Error(0, fmt::format("it can't say when its timer {} expires", asked.timer.id), out.pid);
+      return Error(0, fmt::format("it can't say when its timer {} expires", asked.timer.id),
+                   out.pid);
     auto value = injection.At<itimerspec>(asked.room);
     out.posix_timers.push_back(asked.timer);
     out.posix_timers.back().interval = Nanoseconds(value.it_interval);

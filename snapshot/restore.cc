@@ -62,9 +62,9 @@ uint64_t FindStub(const CheckpointImage& image) {
 
 class Restorer {
  public:
-  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, bool own_user)
+  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, Rights rights)
       : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {
-    material_.own_user = own_user;
+    material_.rights = rights;
   }
 
   Result<pid_t> Restore() {
@@ -222,8 +222,8 @@ class Restorer {
     int32_t terminal = image_.processes[index].controlling_terminal;
     int slave = terminal < 0 ? -1 : TRY(SlaveOf(terminal));
     if (slave < 0) return {};
-    uint64_t result = TRY(processes_[index]->Call(
-        MakeCall(Sys::ioctl, static_cast<uint64_t>(slave), TIOCSCTTY, 0)));
+    uint64_t result = TRY(
+        processes_[index]->Call(MakeCall(Sys::ioctl, static_cast<uint64_t>(slave), TIOCSCTTY, 0)));
     if (CallFailed(result)) {
       return Error(static_cast<int>(-result), "can't get its controlling terminal",
                    processes_[index]->pid());
@@ -249,11 +249,10 @@ class Restorer {
       ByteSpan bytes(reinterpret_cast<const uint8_t*>(&group), sizeof group);
       RestoredProcess& leader = *processes_[index];
       uint64_t result = TRY(leader.CallWith(
-          bytes,
-          MakeCall(Sys::ioctl, static_cast<uint64_t>(slave), TIOCSPGRP, leader.scratch())));
+          bytes, MakeCall(Sys::ioctl, static_cast<uint64_t>(slave), TIOCSPGRP, leader.scratch())));
       if (CallFailed(result)) {
-        return Error(static_cast<int>(-result), "can't put a process group in front of its terminal",
-                     leader.pid());
+        return Error(static_cast<int>(-result),
+                     "can't put a process group in front of its terminal", leader.pid());
       }
     }
     if (index == 0 && PresentGroup(state.session) == 0) {
@@ -434,21 +433,35 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
   const CheckpointImage& image = checkpoint.image();
   std::string mismatch = MismatchWith(image, checkpoint.arch());
   if (!mismatch.empty()) return MakeError("it can't go on here: {}", mismatch);
-  bool own_user = !MayChoosePids();
-  if (own_user) {
+  Rights rights = MayChoosePids() ? Rights::kAll : Rights::kOwnNamespace;
+  std::vector<std::string> notes;
+  if (rights != Rights::kAll) {
     TRY(CheckUser(image));
-    TRY(EnterUserNamespace());
+    Status entered = EnterUserNamespace();
+    // New pids need no right.
+    if (!entered.ok() && options.same_pids) {
+      return MakeError("{}. `--pid new` does without", entered.error().Message());
+    }
+    if (!entered.ok()) {
+      rights = Rights::kNone;
+      notes.emplace_back(
+          "/proc/PID/exe of what is restored leads to a program of retake's: to set it takes "
+          "CAP_CHECKPOINT_RESTORE, or a user namespace");
+    }
   }
-  auto restore = [&] { return Restorer(checkpoint, options, own_user).Restore(); };
-  FirstOptions first{.new_pids = options.same_pids && (own_user || !AreFree(image.processes))};
+  auto restore = [&] { return Restorer(checkpoint, options, rights).Restore(); };
+  bool all = rights == Rights::kAll;
+  FirstOptions first{.new_pids = options.same_pids && (!all || !AreFree(image.processes))};
   // Somebody has to lead the session that the terminal is of.
   bool led = std::ranges::any_of(image.processes, [&](const ProcessState& process) {
     return process.pid == image.processes[0].session;
   });
   if (OutsideTerminal(image) != nullptr && !led) first.terminal = options.terminal;
   if (!first.new_pids && OutsideTerminal(image) == nullptr)
-    return RestoredTree{.root = TRY(restore())};
-  return RestoreUnderFirst(first, restore);
+    return RestoredTree{.root = TRY(restore()), .notes = std::move(notes)};
+  RestoredTree tree = TRY(RestoreUnderFirst(first, restore));
+  tree.notes = std::move(notes);
+  return tree;
 }
 
 const TerminalState* OutsideTerminal(const CheckpointImage& image) {

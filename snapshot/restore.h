@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -29,7 +30,8 @@ struct RestoredTree {
   pid_t root = 0;   // the pid of its root, as seen from here
   pid_t first = 0;  // of a pid namespace that it is in, if it is in one of its own: a child of
                     // ours, which passes signals on to the root; 0: the root is our child
-  Fd ending;  // how the root ended is read from here then
+  Fd ending;        // how the root ended is read from here then
+  std::vector<std::string> notes;  // what is not as it was, and could be elsewhere: sentences
 
   // What signals for the program are sent to.
   pid_t signalled() const { return first == 0 ? root : first; }

@@ -39,7 +39,7 @@ Status RestoredProcess::SetCredentials(const Task& task, const Credentials& want
       TRY(call({}, MakeCall(Sys::prctl, PR_CAPBSET_DROP, bit), "its capability bounding set"));
   }
   auto differs = [&](const char* line, const std::vector<uint32_t>& ids) {
-    if (material_.own_user) return false;
+    if (material_.rights != Rights::kAll) return false;
     auto present = now.Numbers(line);
     return !std::equal(ids.begin(), ids.end(), present.begin(), present.end());
   };

@@ -229,6 +229,7 @@ Status RestoredProcess::SetLayout(const ProcessState& state, int executable) {
   map.env_end = layout.env_end;
   map.auxv = reinterpret_cast<__u64*>(scratch() + sizeof map);
   map.auxv_size = static_cast<uint32_t>(layout.auxv.size());
+  if (material_.rights == Rights::kNone) executable = -1;
   map.exe_fd = static_cast<uint32_t>(executable);
   memcpy(bytes.data(), &map, sizeof map);
   bytes.insert(bytes.end(), layout.auxv.begin(), layout.auxv.end());

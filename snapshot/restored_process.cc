@@ -37,9 +37,8 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
 [[noreturn]] void BecomeHusk(int program, int go, const RestoreMaterial& material) {
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(125);
-  for (const std::vector<int>* group :
-       {&material.mapped_files, &material.shared_objects, &material.open_files,
-        &material.terminals}) {
+  for (const std::vector<int>* group : {&material.mapped_files, &material.shared_objects,
+                                        &material.open_files, &material.terminals}) {
     for (int fd : *group) {
       if (fd >= 0) fcntl(fd, F_SETFD, 0);
     }
@@ -52,11 +51,10 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
 Result<pid_t> ForkAs(pid_t pid) {
   clone_args args{};
   args.exit_signal = SIGCHLD;
-  if (pid != 0) {
-    args.set_tid = reinterpret_cast<uint64_t>(&pid);
-    args.set_tid_size = 1;
-  }
-  pid_t child = Clone3(&args, sizeof args);
+  args.set_tid = reinterpret_cast<uint64_t>(&pid);
+  args.set_tid_size = 1;
+  // Containers often refuse clone3.
+  pid_t child = pid == 0 ? fork() : Clone3(&args, sizeof args);
   if (child >= 0) return child;
   int code = errno;
   if (code == EEXIST)

@@ -19,6 +19,13 @@
 
 namespace retake {
 
+// What the restoring process may do.
+enum class Rights : uint8_t {
+  kAll,           // CAP_CHECKPOINT_RESTORE, and whatever else it has
+  kOwnNamespace,  // all in a user namespace of its own, which has no other user and group
+  kNone,          // what any process may do for itself
+};
+
 // What the processes of a tree are made from. The descriptors are open in each of them, under the
 // same numbers as here, all from `lowest` on.
 struct RestoreMaterial {
@@ -27,8 +34,8 @@ struct RestoreMaterial {
   std::vector<int> open_files;      // ... open_files
   std::vector<int> terminals;       // slaves of pseudoterminals that none of these is
   int lowest = 0;
-  uint64_t stub = 0;      // an address where no process of the image has anything
-  bool own_user = false;  // in a user namespace that has no other user and group
+  uint64_t stub = 0;  // an address where no process of the image has anything
+  Rights rights = Rights::kAll;
 };
 
 class RestoredProcess {

@@ -69,8 +69,7 @@ Status RestoredProcess::BuildPosixTimer(const PosixTimer& timer, const ProcessSt
     memcpy(bytes.data(), &event, sizeof event);
     memcpy(bytes.data() + sizeof event, &timer.id, sizeof timer.id);
     uint64_t result = TRY(CallWith(
-        bytes,
-        MakeCall(Sys::timer_create, static_cast<uint64_t>(timer.clock), scratch(), id_at)));
+        bytes, MakeCall(Sys::timer_create, static_cast<uint64_t>(timer.clock), scratch(), id_at)));
     int32_t id = -1;
     if (CallFailed(result) || !memory_.Read(id_at, &id, sizeof id)) {
       return Error(static_cast<int>(-result), fmt::format("can't make its timer {}", timer.id),

@@ -48,6 +48,10 @@ int EndAsProgram(RestoredTree& tree, std::unique_ptr<TerminalRelay> relay) {
   return EndAs(*status);
 }
 
+void PrintNotes(const RestoredTree& tree) {
+  for (const std::string& note : tree.notes) fmt::print(stderr, "retake: note: {}\n", note);
+}
+
 // Restores in a child that is nobody's once we have ended, and tells how it went.
 int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options) {
   int ends[2];
@@ -58,6 +62,7 @@ int RestoreDetached(CheckpointReader& checkpoint, const RestoreOptions& options)
     close(ends[0]);
     Result<RestoredTree> tree = RestoreTree(checkpoint, options);
     int status = tree.ok() ? kExitDone : Fail(tree.error());
+    if (tree.ok()) PrintNotes(*tree);
     pid_t pid = tree.ok() ? tree->root : 0;
     if (write(ends[1], &pid, sizeof pid) != static_cast<ssize_t>(sizeof pid)) status = kExitFailure;
     _exit(status);
@@ -113,6 +118,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   if (!tree.ok()) {
     return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, tree.error().Message()));
   }
+  PrintNotes(*tree);
   checkpoint->reset();
   return EndAsProgram(*tree, std::move(relay));
 }

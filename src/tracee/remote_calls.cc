@@ -165,16 +165,17 @@ Result<pid_t> RemoteCalls::Clone(uint64_t flags, int exit_signal, pid_t tid) {
   clone_args args{};
   args.flags = flags;
   args.exit_signal = static_cast<uint64_t>(exit_signal);
-  if (tid != 0) {
-    args.set_tid = scratch() + sizeof args;
-    args.set_tid_size = 1;
-  }
+  args.set_tid = scratch() + sizeof args;
+  args.set_tid_size = 1;
   std::vector<uint8_t> bytes(sizeof args + sizeof tid);
   memcpy(bytes.data(), &args, sizeof args);
   memcpy(bytes.data() + sizeof args, &tid, sizeof tid);
   TRY(memory_.Write(scratch(), bytes));
   child_.reset();
-  uint64_t result = TRY(Call(MakeCall(Sys::clone3, scratch(), sizeof args)));
+  // Containers often refuse clone3, which only a pid needs.
+  uint64_t result =
+      TRY(Call(tid == 0 ? MakeCall(Sys::clone, flags | static_cast<uint64_t>(exit_signal))
+                        : MakeCall(Sys::clone3, scratch(), sizeof args)));
   if (CallFailed(result)) {
     return Error(static_cast<int>(-result), fmt::format("can't make a task with the pid {}", tid),
                  pid_);
