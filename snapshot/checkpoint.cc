@@ -113,7 +113,7 @@ class Checkpoint {
       }
       image_.processes.back().parent = static_cast<uint32_t>(frozen.parent);
     }
-    FindSharing(living, image_.losses);
+    TRY(FindSharing(living, sharing_, image_.losses));
     auto tables = TRY(descriptors_.Tables(living));
     size_t next = 0;
     for (ProcessState& process : image_.processes) {
@@ -173,7 +173,7 @@ class Checkpoint {
   CheckpointImage image_;
   SharedObjects objects_;
   RegionFinder regions_;
-  SharedDescriptions sharing_;
+  SharingProbe sharing_;
   DescriptorCapture descriptors_;
   PageRoom room_;
   std::unique_ptr<CheckpointWriter> writer_;

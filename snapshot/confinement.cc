@@ -141,18 +141,6 @@ bool MayHaveUndoValues(pid_t pid) {
   return LastSemaphoreOperation() >= StartTime(pid);
 }
 
-// Where kcmp isn't allowed: two processes with one memory see the same of it, and hardly others do.
-// That a directory or handlers are shared can't be seen; who shares those alone is rare.
-bool LooksShared(int type, pid_t pid, pid_t other) {
-  if (type != KCMP_VM) return false;
-  for (const char* file : {"statm", "maps"}) {
-    auto one = ReadProcFile(pid, file);
-    auto two = ReadProcFile(other, file);
-    if (!one.ok() || !two.ok() || *one != *two) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 SeccompState SeccompOf(const ProcStatus& status) {
@@ -171,7 +159,7 @@ void FindConfinement(const FrozenProcess& process, Losses& losses) {
   Finder(process, losses).Find();
 }
 
-void FindSharing(std::span<const pid_t> pids, Losses& losses) {
+Status FindSharing(std::span<const pid_t> tids, const SharingProbe& probe, Losses& losses) {
   struct Shared {
     int type;
     const char* kind;
@@ -182,22 +170,26 @@ void FindSharing(std::span<const pid_t> pids, Losses& losses) {
       {KCMP_FS, "directory", "its working directory and umask"},
       {KCMP_SIGHAND, "signals", "what it does on signals"},
   };
+  auto are_one = [&](int type, pid_t tid, pid_t other) -> Result<bool> {
+    int order = Kcmp(tid, other, type, 0, 0);
+    if (order >= 0) return order == 0;
+    // Where kcmp isn't allowed, the others can't be seen; processes that share them, and not their
+    // memory, are rare.
+    return type == KCMP_VM ? probe.ShareMemory(tid, other) : Result<bool>(false);
+  };
   for (const Shared& shared : kShared) {
-    for (size_t i = 1; i < pids.size(); ++i) {
+    for (size_t i = 1; i < tids.size(); ++i) {
       for (size_t other = 0; other < i; ++other) {
-        int order = Kcmp(pids[i], pids[other], shared.type, 0, 0);
-        bool certain = order >= 0;
-        if (order > 0 || (!certain && !LooksShared(shared.type, pids[i], pids[other]))) continue;
-        losses.push_back({.pid = pids[i],
+        if (!TRY(are_one(shared.type, tids[i], tids[other]))) continue;
+        losses.push_back({.pid = tids[i],
                           .kind = shared.kind,
-                          .what = fmt::format("{} {} shared with pid {}: each would get its own",
-                                              shared.what, certain ? "is" : "may be", pids[other]),
-                          .certain = certain});
+                          .what = fmt::format("{} is shared with pid {}: each would get its own",
+                                              shared.what, tids[other])});
         break;
       }
     }
   }
-  for (pid_t pid : pids) {
+  for (pid_t pid : tids) {
     if (!MayHaveUndoValues(pid)) continue;
     losses.push_back({.pid = pid,
                       .kind = "semaphore",
@@ -205,6 +197,7 @@ void FindSharing(std::span<const pid_t> pids, Losses& losses) {
                               "(SEM_UNDO): that can't be seen",
                       .certain = false});
   }
+  return {};
 }
 
 }  // namespace retake

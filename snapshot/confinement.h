@@ -9,6 +9,7 @@
 
 #include "snapshot/frozen_tree.h"
 #include "snapshot/loss.h"
+#include "snapshot/sharing_probe.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -27,9 +28,9 @@ const SeccompState& OwnSeccomp();
 // these for itself alone.
 void FindConfinement(const FrozenProcess& process, Losses& losses);
 
-// Names what living processes of the tree share, and wouldn't any more. (Tables of descriptors
-// aside, snapshot/descriptors.h.)
-void FindSharing(std::span<const pid_t> pids, Losses& losses);
+// Names what living processes of the tree, each known by a task, share, and wouldn't any more.
+// (Tables of descriptors aside, snapshot/descriptors.h.)
+Status FindSharing(std::span<const pid_t> tids, const SharingProbe& probe, Losses& losses);
 
 }  // namespace retake
 

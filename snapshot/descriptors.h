@@ -20,8 +20,8 @@
 #include "base/fd.h"
 #include "snapshot/loss.h"
 #include "snapshot/open_file.h"
-#include "snapshot/shared_descriptions.h"
 #include "snapshot/shared_objects.h"
+#include "snapshot/sharing_probe.h"
 #include "stub/layout.h"
 
 namespace retake {
@@ -29,7 +29,7 @@ namespace retake {
 struct DescriptorCaptureOptions {
   std::set<int> skipped;  // numbers that are not kept (--skip-fd)
   // Asked where kcmp isn't allowed.
-  const SharedDescriptions* sharing = nullptr;
+  const SharingProbe* sharing = nullptr;
 };
 
 class DescriptorCapture {

@@ -24,10 +24,15 @@ struct EpollSlot {
 
 // Whether number `target` of the process is the file that the epoll instance watches by that
 // number: it may have been closed, and the number given to another, while a duplicate lives on.
-bool StillWatches(const FdSubject& subject, uint32_t target) {
+bool StillWatches(const FdSubject& subject, uint32_t target, uint64_t inode) {
   EpollSlot slot{static_cast<uint32_t>(subject.number), target, 0};
-  return Kcmp(subject.pid, subject.pid, KCMP_EPOLL_TFD, target,
-              reinterpret_cast<uint64_t>(&slot)) == 0;
+  int order =
+      Kcmp(subject.pid, subject.pid, KCMP_EPOLL_TFD, target, reinterpret_cast<uint64_t>(&slot));
+  if (order >= 0) return order == 0;
+  // Where that isn't allowed, the file is at least the same.
+  struct stat status {};
+  std::string path = fmt::format("/proc/{}/fd/{}", subject.pid, target);
+  return stat(path.c_str(), &status) == 0 && status.st_ino == inode;
 }
 
 // "tfd:        5 events:       19 data:     deadbeef  pos:0 ino:1a sdev:8"
@@ -36,12 +41,14 @@ Result<bool> CaptureEpoll(const FdSubject& subject, FdCapture& capture, OpenFile
   size_t at = 0;
   while ((at = subject.info.find("tfd:", at)) != std::string::npos) {
     EpollEntry entry;
-    int read =
-        sscanf(subject.info.c_str() + at, "tfd: %" SCNd32 " events: %" SCNx32 " data: %" SCNx64,
-               &entry.number, &entry.events, &entry.data);
-    if (read != 3) return MakeError("can't read what an epoll instance watches");
+    uint64_t inode = 0;
+    int read = sscanf(subject.info.c_str() + at,
+                      "tfd: %" SCNd32 " events: %" SCNx32 " data: %" SCNx64 " pos:%*d ino:%" SCNx64,
+                      &entry.number, &entry.events, &entry.data, &inode);
+    // The inode is told from Linux 4.14 on.
+    if (read < 3) return MakeError("can't read what an epoll instance watches");
     at += 4;
-    if (StillWatches(subject, static_cast<uint32_t>(entry.number))) {
+    if (StillWatches(subject, static_cast<uint32_t>(entry.number), inode)) {
       state.entries.push_back(entry);
     } else {
       capture.Lose(subject, fmt::format("it watches descriptor {}, which has been closed here, and "

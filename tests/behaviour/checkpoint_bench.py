@@ -23,6 +23,7 @@ class Bench:
         self.output = place.root / "output"
         self.image = place.root / "image"
         self.process = None
+        self.new_pids = False
 
     def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, **more):
         self.place.fresh_work()
@@ -69,6 +70,8 @@ class Bench:
         return done
 
     def restore(self, *options, status=0, **more):
+        if self.new_pids:
+            options = (*options, "--pid", "new")
         return self.run("restore", str(self.image), *options, status=status, **more)
 
     def go(self):

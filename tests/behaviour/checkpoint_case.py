@@ -34,6 +34,7 @@ CASES = {
     "C01_terminal_of_leader": programs.terminal_of_leader,
     "C01_terminal_of_job": programs.terminal_of_job,
     "C02_tree": programs.tree,
+    "C02_processes": programs.processes,
     "C04_state": state.state,
     "C02_leader_exited": state.leader_exited,
     "C04_attributes": state.attributes,
@@ -75,13 +76,18 @@ def main():
     parser.add_argument("--tools", required=True, type=pathlib.Path)
     parser.add_argument("--case", required=True, choices=CASES)
     parser.add_argument("--ordinary-user", action="store_true", help="without any capability")
+    parser.add_argument("--in-container", action="store_true", help="confined as a container is; the pids become new ones")
     options = parser.parse_args()
+    if options.in_container and "RETAKE_IN_CONTAINER" not in os.environ:
+        os.environ["RETAKE_IN_CONTAINER"] = "1"
+        os.execv(options.tools / "container_like", ["container_like", sys.executable, "-B", *sys.argv])
     engine.become_subreaper()
     place = engine.Place(options.case)
     if options.ordinary_user:
         become_ordinary_user(options, place)
     bench = Bench(options.retake, place)
     bench.tools = options.tools
+    bench.new_pids = options.in_container
     try:
         CASES[options.case](bench)
     except Failure as failure:

@@ -239,6 +239,27 @@ print(os.waitpid(gone, 0)[1] == 33 << 8, os.waitpid(killed, 0)[1] == signal.SIGT
     expect(bench.lines()[1:], ["same True"] + ["3 True", "True"] * 3 + ["9 True", "True", "True True"], "the tree")
 
 
+def processes(bench):
+    """A tree whose processes don't mind what their pids are."""
+    bench.python("""
+import os, time
+ends = []
+for n in range(4):
+    r, w = os.pipe(); back, answer = os.pipe()
+    if os.fork() == 0:
+        os.write(answer, b"child %d heard %s" % (n, os.read(r, 99))); os._exit(n)
+    ends.append((w, back))
+print("ready", flush=True)
+while not os.path.exists("go"): time.sleep(0.01)
+for w, back in ends:
+    os.write(w, b"hello"); print(os.read(back, 99).decode(), flush=True)
+print(sorted(os.wait()[1] >> 8 for _ in ends))
+""")
+    bench.await_line("ready")
+    bench.around()
+    expect(bench.lines()[1:], [f"child {n} heard hello" for n in range(4)] + ["[0, 1, 2, 3]"], "the tree")
+
+
 # --- Terminals ---
 
 ASKS = """

@@ -1,15 +1,31 @@
-#include "snapshot/shared_descriptions.h"
+#include "snapshot/sharing_probe.h"
 
 #include <fcntl.h>
 #include <signal.h>
 
+#include <algorithm>
+
 namespace retake {
 
-Result<int> SharedDescriptions::Signal(pid_t tid, int number, int signal) const {
+Result<std::unique_ptr<Injection>> SharingProbe::Begin(pid_t tid) const {
   const Process& process = processes_.at(tid);
   ProcStatus status = TRY(ProcStatus::ReadTask(process.pid, tid));
   auto site = TRY(InjectionSite::Find(*process.memory, *process.mappings, process.pid));
-  auto injection = TRY(Injection::Begin(process.pid, *process.task, status, *process.memory, site));
+  return Injection::Begin(process.pid, *process.task, status, *process.memory, site);
+}
+
+Result<bool> SharingProbe::ShareMemory(pid_t tid, pid_t other_tid) const {
+  auto injection = TRY(Begin(tid));
+  uint64_t address = injection->Room(1);
+  auto mappings = TRY(ReadMappings(other_tid));
+  TRY(injection->End());
+  return std::ranges::any_of(mappings, [&](const Mapping& mapping) {
+    return mapping.start <= address && address < mapping.end;
+  });
+}
+
+Result<int> SharingProbe::Signal(pid_t tid, int number, int signal) const {
+  auto injection = TRY(Begin(tid));
   auto fd = static_cast<uint64_t>(number);
   size_t was = injection->Add(MakeCall(Sys::fcntl, fd, F_GETSIG));
   if (signal >= 0)
@@ -21,8 +37,7 @@ Result<int> SharedDescriptions::Signal(pid_t tid, int number, int signal) const 
   return static_cast<int>(answer);
 }
 
-Result<bool> SharedDescriptions::AreOne(pid_t tid, int number, pid_t other_tid,
-                                        int other_number) const {
+Result<bool> SharingProbe::AreOne(pid_t tid, int number, pid_t other_tid, int other_number) const {
   int before = TRY(Signal(other_tid, other_number, -1));
   if (before < 0) return false;
   const int probe = before == SIGRTMAX ? SIGRTMAX - 1 : SIGRTMAX;
