@@ -1,5 +1,6 @@
 """C08 and C09: what would be lost, what fails, and images that are damaged."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -152,6 +153,60 @@ def killed_at_work(bench):
         raise Failure(status)
     bench.go()
     expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, f"its end; it said\n{bench.text()}")
+
+
+def restore_killed(bench):
+    """Whatever moment a restore is killed at, there is the whole program or nothing."""
+    bench.python("import os, threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+                 "pid = os.fork()\nif pid == 0: time.sleep(1000)\nprint('ready', flush=True)\n"
+                 "while not os.path.exists('go'): time.sleep(0.01)\n")
+    bench.await_line("ready")
+    bench.checkpoint()
+    reaper = engine.Reaper()
+    moments = random.Random(SEED)
+    whole = 0
+    for _ in range(max(10, 100 // engine.SLOWNESS)):
+        command = subprocess.Popen([bench.retake, "restore", str(bench.image)], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0, 0.03))
+        command.kill()
+        command.wait()
+        # What was let go goes on as an orphan, and so a child of ours, with its own child.
+        deadline = time.monotonic() + 20 * engine.SLOWNESS
+        while True:
+            left = programs_left()
+            # In a pid namespace of its own there is the first process too.
+            if left in ([], ["python3"] * 2, ["python3"] * 2 + ["retake"]):
+                break
+            if time.monotonic() > deadline:
+                raise Failure(f"left behind: {left}")
+            time.sleep(0.005)
+            reaper.poll()
+        whole += left != []
+        engine.kill_descendants()
+        wait_until("the end of all", lambda: not reaper.poll())
+    if whole == 0:
+        raise Failure("none was restored before it was killed: the moments are too early")
+
+
+def programs_left():
+    """The names of all of our descendants that live."""
+    parents, names = {}, {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            name, _, rest = (entry / "stat").read_text(errors="replace").rpartition(")")
+            if rest.split()[0] not in "ZX":
+                parents[int(entry.name)] = int(rest.split()[1])
+                names[int(entry.name)] = name.partition("(")[2]
+    left = []
+    for pid in parents:
+        at = parents[pid]
+        while at in parents and at != os.getpid():
+            at = parents[at]
+        if at == os.getpid():
+            left.append(names[pid])
+    return sorted(left)
 
 
 def many_times(bench):
