@@ -14,6 +14,7 @@
 #include "snapshot/checkpoint_file.h"
 #include "snapshot/confinement.h"
 #include "snapshot/descriptors.h"
+#include "snapshot/file_contents.h"
 #include "snapshot/frozen_tree.h"
 #include "snapshot/saved_pages.h"
 #include "tracee/proc_files.h"
@@ -52,10 +53,13 @@ class Checkpoint {
       report.pause = tree_->pause();
       return report;
     }
+    // In the time that the pages are compressed in.
+    ContentHashing contents(image_);
     TRY(WritePages());
     // What shall end or stay stopped does so when the file is there.
     if (options_.after == AfterCheckpoint::kRunning) tree_->Release();
     image_.pause = tree_->pause();
+    contents.Finish(image_);
     report.bytes = TRY(writer_->Finish(image_));
     report.written = true;
     if (options_.after == AfterCheckpoint::kStopped) tree_->LeaveStopped();

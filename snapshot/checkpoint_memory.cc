@@ -1,11 +1,12 @@
 #include "snapshot/checkpoint_memory.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "snapshot/file_contents.h"
 
 namespace retake {
 namespace {
@@ -87,10 +88,8 @@ bool CheckpointMemory::ReadFile(const MemoryRegion& region, uint64_t address, vo
   auto [opened, is_new] = files_.try_emplace(region.object);
   if (is_new) {
     const NamedFile& file = checkpoint_.image().mapped_files.at(region.object);
-    struct stat status {};
     Fd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (fd && fstat(fd.get(), &status) == 0 && IsUnchanged(file, status))
-      opened->second = std::move(fd);
+    if (fd && IsSameContent(file, fd.get())) opened->second = std::move(fd);
   }
   if (!opened->second) return false;
   memset(buffer, 0, size);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "snapshot/fd_kind.h"
+#include "snapshot/file_contents.h"
 
 namespace retake {
 namespace {
@@ -46,7 +47,7 @@ Result<Fd> OpenRegular(const OpenFile& file, FdRestore& restore) {
   struct stat now {};
   if (fstat(fd.get(), &now) != 0) return ErrnoError("can't look at {}", was.path);
   auto size = static_cast<uint64_t>(now.st_size);
-  bool same = S_ISREG(now.st_mode) && IsUnchanged(was, now);
+  bool same = IsSameContent(was, fd.get());
   if (!same && restore.options.rewind_files) {
     if (size < was.size) {
       return MakeError("{} is shorter than it was ({} bytes, now {}), and can't be rewound to that",

@@ -11,12 +11,8 @@ NamedFile NamedFileOf(std::string path, const struct stat& status) {
           .mode = status.st_mode,
           .size = static_cast<uint64_t>(status.st_size),
           .changed_at = Nanoseconds(status.st_mtim),
-          .deleted = status.st_nlink == 0};
-}
-
-bool IsUnchanged(const NamedFile& file, const struct stat& status) {
-  return static_cast<uint64_t>(status.st_size) == file.size &&
-         Nanoseconds(status.st_mtim) == file.changed_at;
+          .deleted = status.st_nlink == 0,
+          .touched_at = Nanoseconds(status.st_ctim)};
 }
 
 }  // namespace retake

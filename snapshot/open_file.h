@@ -42,6 +42,8 @@ struct NamedFile {
   uint64_t size = 0;
   int64_t changed_at = 0;  // mtime, nanoseconds
   bool deleted = false;
+  int64_t touched_at = 0;         // ctime, nanoseconds
+  std::vector<uint64_t> content;  // XXH3, 128 bits: low, high; empty: not known
 };
 
 template <typename V>
@@ -53,12 +55,12 @@ void Visit(V& visit, NamedFile& file) {
   visit("size", file.size);
   visit("changed_at", file.changed_at);
   visit("deleted", file.deleted);
+  visit("touched_at", file.touched_at);
+  visit("content", file.content);
 }
 
 // As fstat(2) showed the file at `path`; `deleted` if it has no name any more.
 NamedFile NamedFileOf(std::string path, const struct stat& status);
-// Whether the file has the size and the time of its last change still.
-bool IsUnchanged(const NamedFile& file, const struct stat& status);
 
 // A message, or a stretch of a stream, that waits to be read.
 struct QueuedBytes {

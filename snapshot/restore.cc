@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "snapshot/descriptors.h"
+#include "snapshot/file_contents.h"
 #include "snapshot/first_process.h"
 #include "snapshot/restored_process.h"
 #include "tracee/proc_files.h"
@@ -148,9 +149,7 @@ class Restorer {
     }
     Fd opened(open(file.path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
     if (!opened) return ErrnoError("can't open {}, which is mapped", file.path);
-    struct stat status {};
-    if (fstat(opened.get(), &status) != 0) return ErrnoError("can't look at {}", file.path);
-    if (!IsUnchanged(file, status) && !writes && image_.files != FilePolicy::kKeep) {
+    if (!writes && image_.files != FilePolicy::kKeep && !IsSameContent(file, opened.get())) {
       return MakeError("{}, which is mapped, has changed since the checkpoint was taken",
                        file.path);
     }

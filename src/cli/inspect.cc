@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "replay/stack_trace.h"
 #include "snapshot/checkpoint_memory.h"
+#include "snapshot/file_contents.h"
 #include "snapshot/restore.h"
 #include "tracee/proc_files.h"
 
@@ -76,8 +77,9 @@ class Stacks {
  private:
   ByteSpan BytesOfFile(const NamedFile& file, uint32_t index) {
     auto [read, is_new] = files_.try_emplace(index);
-    struct stat status {};
-    if (is_new && stat(file.path.c_str(), &status) == 0 && IsUnchanged(file, status)) {
+    Fd fd;
+    if (is_new) fd.Reset(open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd && IsSameContent(file, fd.get())) {
       auto text = ReadWhole(file.path);
       if (text.ok()) read->second = text.TakeValue();
     }

@@ -25,17 +25,20 @@ class Bench:
         self.process = None
         self.new_pids = False
 
-    def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, **more):
+    def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, before=None, **more):
+        """`before` makes what the program finds."""
         self.place.fresh_work()
+        if before:
+            before(self.place.work)
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(command, cwd=self.place.work, env=self.place.environment(), stdin=stdin,
                                             stdout=stdout or out, stderr=subprocess.STDOUT, start_new_session=True, **more)
         return self.process.pid
 
-    def python(self, program, **more):
+    def python(self, program, before=None, **more):
         path = self.place.bin / "program.py"
         path.write_text(program)
-        return self.start("/usr/bin/python3", "-u", str(path), **more)
+        return self.start("/usr/bin/python3", "-u", str(path), before=before, **more)
 
     def text(self):
         return self.output.read_text(errors="replace") if self.output.exists() else ""

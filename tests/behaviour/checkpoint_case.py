@@ -48,6 +48,7 @@ CASES = {
     "C08_failures": failures.failures,
     "C02_several_at_once": failures.several_at_once,
     "C08_killed_at_work": failures.killed_at_work,
+    "C08_changed_files": failures.changed_files,
     "C08_restore_killed": failures.restore_killed,
     "C08_many_times": failures.many_times,
     "C09_damaged": failures.damaged,

@@ -155,6 +155,31 @@ def killed_at_work(bench):
     expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, f"its end; it said\n{bench.text()}")
 
 
+def changed_files(bench):
+    """A file that was open or mapped is known by what it holds, not by its dates."""
+    bench.python("import mmap, os, time\nf = open('open', 'rb'); f.read(3); m = mmap.mmap(os.open('mapped', os.O_RDONLY), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)\n"
+                 "print('ready', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint(f.read(), m[:5])\n",
+                 before=lambda work: [(work / name).write_bytes(b"hello world " * 1000) for name in ("open", "mapped")])
+    bench.await_line("ready")
+    bench.checkpoint()
+    bench.go()
+    for name in ("open", "mapped"):
+        path = bench.place.work / name
+        before, kept = path.stat(), path.read_bytes()
+        # Other bytes, as many, with the old dates.
+        path.write_bytes(b"HELLO" + kept[5:])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        done = bench.restore(status=125)
+        if f"{name}" not in done.stderr or "has changed" not in done.stderr:
+            raise Failure(done.stderr)
+        # Another file with the same bytes, of today.
+        path.unlink()
+        path.write_bytes(kept)
+    bench.restore()
+    if not bench.lines()[1].endswith(" b'hello'"):
+        raise Failure(bench.text())
+
+
 def restore_killed(bench):
     """Whatever moment a restore is killed at, there is the whole program or nothing."""
     bench.python("import os, threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"

@@ -1,0 +1,37 @@
+// What files hold, by hash: whether a file that was mapped or open is still the same when its
+// processes are restored, though it may have been copied, rebuilt or touched meanwhile.
+#ifndef RETAKE_SNAPSHOT_FILE_CONTENTS_H_
+#define RETAKE_SNAPSHOT_FILE_CONTENTS_H_
+
+#include <thread>
+#include <vector>
+
+#include "snapshot/checkpoint_image.h"
+
+namespace retake {
+
+// Larger files are known by size and time alone: to read them would take longer than all else.
+inline constexpr uint64_t kMostHashedBytes = uint64_t{256} << 20;
+
+// Whether the regular file open at `fd` holds what `file` did.
+bool IsSameContent(const NamedFile& file, int fd);
+
+// Reads the files of an image on a thread of its own.
+class ContentHashing {
+ public:
+  explicit ContentHashing(const CheckpointImage& image);
+  ContentHashing(const ContentHashing&) = delete;
+  ContentHashing& operator=(const ContentHashing&) = delete;
+  ~ContentHashing();
+
+  // Waits until all are read, and notes what was found in `image`, the same.
+  void Finish(CheckpointImage& image);
+
+ private:
+  std::vector<NamedFile> mapped_, opened_;
+  std::thread thread_;
+};
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_FILE_CONTENTS_H_
