@@ -140,8 +140,17 @@ constinit const Verb kRestoreVerb = {
         "Without --detach retake stays in front and ends as the program ends; signals\n"
         "sent to it go to the program.\n"
         "\n"
-        "Files are opened under the names that they had. One that has changed in the\n"
-        "meantime is handled as was said when the checkpoint was taken (--files).",
+        "Files are opened under the names that they had. One that holds something else\n"
+        "by now is handled as was said when the checkpoint was taken (--files).\n"
+        "\n"
+        "The processes get the pids that they had. That takes CAP_CHECKPOINT_RESTORE, and\n"
+        "that nobody has them; else they live in a pid namespace of their own, an ordinary\n"
+        "user's in a user namespace too. From outside they have other pids then, as\n"
+        "--detach prints them. --pid new does without, for programs that don't remember\n"
+        "pids.\n"
+        "\n"
+        "A program that had a terminal gets a new one, relayed to the one that retake is\n"
+        "run in, or else to its standard input and output.",
     .exit_status =
         "That of the restored program's first process. If it was killed by a signal,\n"
         "retake dies of that signal.\n"
