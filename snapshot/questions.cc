@@ -95,8 +95,8 @@ void TaskQuestions::AnswerAttributes(const Injection& injection, TaskState& out,
 // --- Of a process ---
 
 ProcessQuestions::ProcessQuestions(Injection& injection, const ProcStatus& status,
-                                   std::vector<PosixTimer> timers) {
-  for (PosixTimer& timer : timers) {
+                                   std::span<const PosixTimer> timers) {
+  for (const PosixTimer& timer : timers) {
     uint64_t room = injection.Room(sizeof(itimerspec));
     size_t call =
         injection.Add(MakeCall(Sys::timer_gettime, static_cast<uint64_t>(timer.id), room));

@@ -3,6 +3,7 @@
 #ifndef RETAKE_SNAPSHOT_QUESTIONS_H_
 #define RETAKE_SNAPSHOT_QUESTIONS_H_
 
+#include <span>
 #include <vector>
 
 #include "snapshot/checkpoint_image.h"
@@ -34,7 +35,8 @@ class TaskQuestions {
 class ProcessQuestions {
  public:
   // `status` is the process's; `timers` are its timers as far as can be told from outside.
-  ProcessQuestions(Injection& injection, const ProcStatus& status, std::vector<PosixTimer> timers);
+  ProcessQuestions(Injection& injection, const ProcStatus& status,
+                   std::span<const PosixTimer> timers);
   Status Answer(const Injection& injection, ProcessState& out) const;
 
  private:
