@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -90,9 +91,11 @@ Status LeadSession(int master) {
   return {};
 }
 
-Status Prepare(const FirstOptions& options) {
-  // Until all is restored, its end is its parent's.
+Status Prepare(const FirstOptions& options, int report) {
+  // Until all is restored, its end is its parent's; who may have ended before that was said.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  pollfd heard{report, 0, 0};
+  if (poll(&heard, 1, 0) == 1) return Error(0, "nobody waits for it any more");
   // Without a pid namespace, orphans would go elsewhere.
   if (!options.new_pids) prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (options.new_pids) TRY(MountProc());
@@ -101,7 +104,7 @@ Status Prepare(const FirstOptions& options) {
 
 [[noreturn]] void BeFirst(const FirstOptions& options, const Fd& report,
                           const std::function<Result<pid_t>()>& restore) {
-  Status prepared = Prepare(options);
+  Status prepared = Prepare(options, report.get());
   Result<pid_t> root = prepared.ok() ? restore() : Result<pid_t>(prepared.error());
   // Before it is told: who hears it may end at once.
   prctl(PR_SET_PDEATHSIG, 0);

@@ -196,7 +196,11 @@ Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
   Fd go_write(pipe_ends[1]);
   pid_t pid = fork();
   if (pid < 0) return ErrnoError("can't fork");
-  if (pid == 0) RunHuskChild(program.get(), go_read.get(), options);
+  if (pid == 0) {
+    // Else it would wait for itself if we ended now.
+    go_write.Reset();
+    RunHuskChild(program.get(), go_read.get(), options);
+  }
 
   TaskMemory memory = TRY(AwaitHusk(pid, go_write.get(), kTraceOptions));
   // From here on the destructor ends it.

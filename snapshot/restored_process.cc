@@ -89,7 +89,11 @@ Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMat
   auto forked = ForkAs(pid);
   if (!forked.ok() || *forked != 0) prctl(PR_SET_TIMERSLACK, slack);
   pid_t child = TRY(std::move(forked));
-  if (child == 0) BecomeHusk(program.get(), go_read.get(), material);
+  if (child == 0) {
+    // Else it would wait for itself if we ended now.
+    go_write.Reset();
+    BecomeHusk(program.get(), go_read.get(), material);
+  }
 
   TaskMemory memory = TRY(AwaitHusk(child, go_write.get(), kTraceOptions));
   std::unique_ptr<RestoredProcess> process(new RestoredProcess(material, child, std::move(memory)));

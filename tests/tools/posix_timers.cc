@@ -36,7 +36,8 @@ int Create(clockid_t clock, int notify, int signal, int tid) {
 
 void Set(int id, int first_ms, int every_ms) {
   constexpr int kMs = 1'000'000;
-  itimerspec value{{every_ms / 1000, every_ms % 1000 * kMs}, {first_ms / 1000, first_ms % 1000 * kMs}};
+  itimerspec value{{every_ms / 1000, every_ms % 1000 * kMs},
+                   {first_ms / 1000, first_ms % 1000 * kMs}};
   if (syscall(SYS_timer_settime, id, 0, &value, nullptr) != 0) abort();
 }
 
