@@ -13,6 +13,7 @@
 #include "base/features.h"
 #include "base/syscall.h"
 #include "snapshot/fd_kind.h"
+#include "snapshot/io_signals.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -78,11 +79,13 @@ class DescriptorCapture::Work {
       Descriptor descriptor{.number = number};
       auto flags = static_cast<uint32_t>(subject.InfoNumber("flags", 8));
       descriptor.close_on_exec = (flags & O_CLOEXEC) != 0;
+      FileLocks locks = TRY(ParseFileLocks(subject.info));
+      descriptor.record_locks = locks.process;
       auto known = TRY(FindKnown(subject));
       if (!known) {
         Fd copy = CopyOf(pidfd.get(), number);
         if (copy) subject.copy = &copy;
-        known = TRY(Keep(subject, flags));
+        known = TRY(Keep(subject, flags, locks));
       }
       if (!*known) continue;
       descriptor.file = **known;
@@ -118,7 +121,8 @@ class DescriptorCapture::Work {
     return found;
   }
 
-  Result<std::optional<uint32_t>> Keep(const FdSubject& subject, uint32_t flags) {
+  Result<std::optional<uint32_t>> Keep(const FdSubject& subject, uint32_t flags,
+                                       const FileLocks& locks) {
     std::optional<uint32_t> index;
     OpenFile file;
     file.flags = flags & ~static_cast<uint32_t>(O_CLOEXEC);
@@ -134,7 +138,11 @@ class DescriptorCapture::Work {
                                subject.number)});
     } else {
       file.kind = (*kind)->kind;
-      FindLock(subject, file);
+      file.lock = locks.flock;
+      file.range_locks = locks.description;
+      for (const std::string& lock : locks.unkeepable)
+        capture_.Lose(subject, fmt::format("a lock on it isn't kept ({})", lock));
+      CaptureIoSignals(subject, locks, capture_, file);
       if (TRY((*kind)->capture(subject, capture_, file))) {
         index = static_cast<uint32_t>(files_.size());
         files_.push_back(std::move(file));
@@ -142,20 +150,6 @@ class DescriptorCapture::Work {
     }
     holders_[KeyOf(subject)].push_back({subject.pid, subject.number, index});
     return index;
-  }
-
-  // "lock:\t1: FLOCK  ADVISORY  WRITE 123 08:01:456 0 EOF"
-  void FindLock(const FdSubject& subject, OpenFile& out) {
-    for (size_t at = subject.info.find("\nlock:"); at != std::string::npos;
-         at = subject.info.find("\nlock:", at + 1)) {
-      std::string_view line = std::string_view(subject.info).substr(at + 1);
-      line = line.substr(0, line.find('\n'));
-      if (line.find("FLOCK") != std::string_view::npos) {
-        out.lock = line.find("WRITE") != std::string_view::npos ? LOCK_EX : LOCK_SH;
-      } else {
-        capture_.Lose(subject, fmt::format("a lock on it isn't kept ({})", line.substr(6)));
-      }
-    }
   }
 
   const DescriptorCaptureOptions options_;
@@ -244,6 +238,21 @@ Result<Fd> OpenReplacement(const OpenFile& file, const std::string& path, int lo
 
 }  // namespace
 
+namespace {
+
+// What is locked for the description; for a process, its HolderCalls do it.
+Status LockAgain(int fd, const OpenFile& file) {
+  bool locked = file.lock == 0 || flock(fd, static_cast<int>(file.lock) | LOCK_NB) == 0;
+  for (const RangeLock& lock : file.range_locks) {
+    struct flock range = ToFlock(lock);
+    locked = locked && fcntl(fd, F_OFD_SETLK, &range) == 0;
+  }
+  if (locked) return {};
+  return ErrnoError("can't lock {} as it was", file.named ? file.named->path : "a file");
+}
+
+}  // namespace
+
 Result<Fd> HoldHigh(const Fd& file, int lowest) {
   Fd high(fcntl(file.get(), F_DUPFD_CLOEXEC, lowest));
   if (!high) return ErrnoError("can't hold a file open at {} or above", lowest);
@@ -263,28 +272,48 @@ Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
     if (kind == nullptr)
       return MakeError("the checkpoint holds a descriptor of a kind that this retake doesn't know");
     Fd opened = TRY(kind->open(file, restore));
-    if (file.lock != 0 && flock(opened.get(), static_cast<int>(file.lock) | LOCK_NB) != 0)
-      return ErrnoError("can't lock {} as it was", file.named ? file.named->path : "a file");
+    TRY(LockAgain(opened.get(), file));
     restore.opened.push_back(TRY(HoldHigh(opened, options.lowest)));
   }
   return std::move(restore.opened);
 }
 
+namespace {
+
+void WatchAgain(const Descriptor& descriptor, const EpollState& epoll, uint64_t scratch,
+                std::vector<HolderCall>& calls) {
+  constexpr uint64_t kEpollCtlAdd = 1;
+  for (const EpollEntry& entry : epoll.entries) {
+    // struct epoll_event: the data right behind the events where it is packed, else aligned.
+    std::vector<uint8_t> bytes(HostArch().abi.epoll_event_size);
+    memcpy(bytes.data(), &entry.events, sizeof entry.events);
+    memcpy(bytes.data() + bytes.size() - sizeof entry.data, &entry.data, sizeof entry.data);
+    calls.push_back(
+        {.call = MakeCall(Sys::epoll_ctl, static_cast<uint64_t>(descriptor.number), kEpollCtlAdd,
+                          static_cast<uint64_t>(entry.number), scratch),
+         .bytes = std::move(bytes),
+         .purpose = fmt::format("have descriptor {} watch {}", descriptor.number, entry.number),
+         // Another process that shares the description has done it.
+         .tolerated = EEXIST});
+  }
+}
+
+}  // namespace
+
 std::vector<HolderCall> HolderCalls(const DescriptorTable& table, std::span<const OpenFile> files,
                                     uint64_t scratch) {
-  constexpr uint64_t kEpollCtlAdd = 1;
   std::vector<HolderCall> calls;
   for (const Descriptor& descriptor : table.descriptors) {
     const OpenFile& file = files[descriptor.file];
-    if (!file.epoll) continue;
-    for (const EpollEntry& entry : file.epoll->entries) {
-      // struct epoll_event: the data right behind the events where it is packed, else aligned.
-      std::vector<uint8_t> bytes(HostArch().abi.epoll_event_size);
-      memcpy(bytes.data(), &entry.events, sizeof entry.events);
-      memcpy(bytes.data() + bytes.size() - sizeof entry.data, &entry.data, sizeof entry.data);
-      calls.push_back({MakeCall(Sys::epoll_ctl, static_cast<uint64_t>(descriptor.number),
-                                kEpollCtlAdd, static_cast<uint64_t>(entry.number), scratch),
-                       std::move(bytes)});
+    if (file.epoll) WatchAgain(descriptor, *file.epoll, scratch, calls);
+    for (const RangeLock& lock : descriptor.record_locks) {
+      struct flock range = ToFlock(lock);
+      ByteSpan bytes(reinterpret_cast<const uint8_t*>(&range), sizeof range);
+      calls.push_back(
+          {.call = MakeCall(Sys::fcntl, static_cast<uint64_t>(descriptor.number), F_SETLK, scratch),
+           .bytes = {bytes.begin(), bytes.end()},
+           .purpose = fmt::format("lock {} as it was, by descriptor {}",
+                                  file.named ? file.named->path : "a file", descriptor.number)});
     }
   }
   return calls;

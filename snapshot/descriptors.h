@@ -75,6 +75,8 @@ Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
 struct HolderCall {
   BatchCall call;
   std::vector<uint8_t> bytes;
+  std::string purpose;  // as in "can't ..."
+  int tolerated = 0;    // an errno that is no failure
 };
 std::vector<HolderCall> HolderCalls(const DescriptorTable& table, std::span<const OpenFile> files,
                                     uint64_t scratch);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <optional>
+#include <set>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -71,8 +72,20 @@ bool IsSameContent(const NamedFile& file, int fd) {
 }
 
 ContentHashing::ContentHashing(const CheckpointImage& image) : mapped_(image.mapped_files) {
+  // To open a file breaks the lease that somebody has on it, and signals him.
+  std::set<std::pair<uint64_t, uint64_t>> leased;
   for (const OpenFile& file : image.open_files) {
-    bool regular = file.kind == FileKind::kRegular && file.named;
+    if (file.named && file.signals_of && file.signals_of->lease != 0)
+      leased.emplace(file.named->device, file.named->inode);
+  }
+  auto is_leased = [&](const NamedFile& file) {
+    return leased.contains({file.device, file.inode});
+  };
+  for (NamedFile& file : mapped_) {
+    if (is_leased(file)) file.path.clear();
+  }
+  for (const OpenFile& file : image.open_files) {
+    bool regular = file.kind == FileKind::kRegular && file.named && !is_leased(*file.named);
     opened_.push_back(regular ? *file.named : NamedFile());
   }
   thread_ = std::thread([this] {

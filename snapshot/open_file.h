@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "snapshot/fields.h"
+#include "snapshot/file_locks.h"
 
 namespace retake {
 
@@ -239,6 +240,22 @@ void Visit(V& visit, TerminalState& terminal) {
   visit("exclusive", terminal.exclusive);
 }
 
+// Whom a description signals (fcntl F_SETOWN_EX, F_SETSIG), and the lease that is a reason to.
+struct IoSignals {
+  int32_t owner_type = 0;  // F_OWNER_*
+  int32_t owner = 0;       // 0: nobody
+  int32_t signal = 0;      // 0: SIGIO
+  uint32_t lease = 0;      // 1: for reading, 2: for writing
+};
+
+template <typename V>
+void Visit(V& visit, IoSignals& signals) {
+  visit("owner_type", signals.owner_type);
+  visit("owner", signals.owner);
+  visit("signal", signals.signal);
+  visit("lease", signals.lease);
+}
+
 struct OpenFile {
   FileKind kind = FileKind::kUnknown;
   uint32_t flags = 0;  // O_*, as fdinfo gives them
@@ -253,7 +270,9 @@ struct OpenFile {
   std::optional<SocketState> socket;
   std::optional<InotifyState> inotify;
   std::optional<TerminalState> terminal;
-  uint32_t lock = 0;  // flock: LOCK_SH or LOCK_EX
+  std::optional<IoSignals> signals_of;
+  uint32_t lock = 0;                   // flock: LOCK_SH or LOCK_EX
+  std::vector<RangeLock> range_locks;  // F_OFD_SETLK
 };
 
 template <typename V>
@@ -272,13 +291,16 @@ void Visit(V& visit, OpenFile& file) {
   visit("inotify", file.inotify);
   visit("lock", file.lock);
   visit("terminal", file.terminal);
+  visit("range_locks", file.range_locks);
+  visit("signals_of", file.signals_of);
 }
 
 // A descriptor of a process's table.
 struct Descriptor {
   int32_t number = 0;
   bool close_on_exec = false;
-  uint32_t file = 0;  // index into the checkpoint's open files
+  uint32_t file = 0;                    // index into the checkpoint's open files
+  std::vector<RangeLock> record_locks;  // F_SETLK, by this process through this descriptor
 };
 
 template <typename V>
@@ -286,6 +308,7 @@ void Visit(V& visit, Descriptor& descriptor) {
   visit("number", descriptor.number);
   visit("close_on_exec", descriptor.close_on_exec);
   visit("file", descriptor.file);
+  visit("record_locks", descriptor.record_locks);
 }
 
 // The descriptors of a process.

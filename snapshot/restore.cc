@@ -19,6 +19,7 @@
 #include "snapshot/descriptors.h"
 #include "snapshot/file_contents.h"
 #include "snapshot/first_process.h"
+#include "snapshot/io_signals.h"
 #include "snapshot/restored_process.h"
 #include "tracee/proc_files.h"
 
@@ -78,6 +79,7 @@ class Restorer {
       if (seals != 0 && fcntl(material_.shared_objects[i], F_ADD_SEALS, seals) != 0)
         return ErrnoError("can't seal {} as it was", image_.shared_objects[i].name);
     }
+    TRY(RestoreSignals());
     for (size_t i = 0; i < processes_.size(); ++i) {
       if (!IsZombie(i)) TRY(processes_[i]->Complete(image_.processes[i]));
     }
@@ -230,11 +232,11 @@ class Restorer {
     return {};
   }
 
-  // The pid that the leader of a group has now; 0: it isn't of the tree.
-  pid_t PresentGroup(pid_t group) const {
-    auto leader = std::ranges::find(image_.processes, group, &ProcessState::pid);
-    if (leader == image_.processes.end()) return 0;
-    return processes_[static_cast<size_t>(leader - image_.processes.begin())]->pid();
+  // The pid that a process, or the leader of a group, has now; 0: it isn't of the tree.
+  pid_t PresentPid(pid_t pid) const {
+    auto process = std::ranges::find(image_.processes, pid, &ProcessState::pid);
+    if (process == image_.processes.end()) return 0;
+    return processes_[static_cast<size_t>(process - image_.processes.begin())]->pid();
   }
 
   // Which group has its terminal in front is its session leader's to say; if that isn't of the
@@ -242,7 +244,7 @@ class Restorer {
   Status SetForeground(size_t index) {
     const ProcessState& state = image_.processes[index];
     int slave = state.controlling_terminal < 0 ? -1 : TRY(SlaveOf(state.controlling_terminal));
-    pid_t group = PresentGroup(state.foreground_group);
+    pid_t group = PresentPid(state.foreground_group);
     if (slave < 0) return {};
     if (state.session == state.pid && group != 0) {
       ByteSpan bytes(reinterpret_cast<const uint8_t*>(&group), sizeof group);
@@ -254,7 +256,7 @@ class Restorer {
                      "can't put a process group in front of its terminal", leader.pid());
       }
     }
-    if (index == 0 && PresentGroup(state.session) == 0) {
+    if (index == 0 && PresentPid(state.session) == 0) {
       if (group == 0) group = getpgid(processes_[0]->pid());
       if (tcsetpgrp(slave, group) != 0)
         return ErrnoError("can't put process group {} in front of its terminal", group);
@@ -326,6 +328,21 @@ class Restorer {
     pid_t group = processes_[leader_index]->pid();
     if (leader->session != leader->pid) TRY(join(leader_index, group));
     return leader_index == index ? Status() : join(index, group);
+  }
+
+  // When all are there that a description may signal.
+  Status RestoreSignals() {
+    PresentId present = [&](int type, pid_t id) -> pid_t {
+      if (type != F_OWNER_TID) return PresentPid(id);
+      for (size_t i = 0; i < processes_.size(); ++i) {
+        pid_t tid = processes_[i]->PresentTid(image_.processes[i], id);
+        if (tid != 0) return tid;
+      }
+      return 0;
+    };
+    for (size_t i = 0; i < image_.open_files.size(); ++i)
+      TRY(RestoreIoSignals(material_.open_files[i], image_.open_files[i], present));
+    return {};
   }
 
   Status Build(size_t index) {

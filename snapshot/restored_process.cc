@@ -210,13 +210,9 @@ Status RestoredProcess::BuildDescriptors(const CheckpointImage& image, const Pro
   TRY(Run(calls, "can't give it its descriptors"));
   for (const HolderCall& holder : HolderCalls(state.descriptors, image.open_files, scratch())) {
     uint64_t result = TRY(CallWith(holder.bytes, holder.call));
-    // Another process that shares the description has done it, or none of its can.
-    if (CallFailed(result) && result != static_cast<uint64_t>(-EEXIST)) {
-      return Error(static_cast<int>(-result),
-                   fmt::format("can't have descriptor {} watch {}", holder.call.args[0],
-                               holder.call.args[2]),
-                   pid_);
-    }
+    auto code = static_cast<int>(-result);
+    if (CallFailed(result) && code != holder.tolerated)
+      return Error(code, fmt::format("can't {}", holder.purpose), pid_);
   }
   return {};
 }
@@ -356,6 +352,13 @@ Status RestoredProcess::BuildTask(const Task& task, const TaskState& state) {
 std::span<const RestoredProcess::Task> RestoredProcess::LivingTasks(
     const ProcessState& state) const {
   return std::span<const Task>(tasks_).subspan(state.leader_exited ? 1 : 0);
+}
+
+pid_t RestoredProcess::PresentTid(const ProcessState& state, pid_t tid) const {
+  if (tid == state.pid) return pid_;
+  auto task = std::ranges::find(state.tasks, tid, &TaskState::tid);
+  if (task == state.tasks.end()) return 0;
+  return LivingTasks(state)[static_cast<size_t>(task - state.tasks.begin())].tid;
 }
 
 // Its tracer learns of it when the others have ended, as everybody else.

@@ -48,6 +48,8 @@ class RestoredProcess {
   ~RestoredProcess();
 
   pid_t pid() const { return pid_; }
+  // The id that the task has now that had `tid`; 0: it isn't of this process.
+  pid_t PresentTid(const ProcessState& state, pid_t tid) const;
 
   // A child of it, as empty as it is.
   Result<std::unique_ptr<RestoredProcess>> StartChild(pid_t pid, int exit_signal);

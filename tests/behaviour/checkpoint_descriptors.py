@@ -1,9 +1,10 @@
 """C05: descriptors. Each program does something with some of one kind, waits for the restore, and says what they do
-then."""
+then; or it has what can't be kept, and a pattern is given that `--check` has to say of it."""
 
 import re
 
 from checkpoint_bench import PRELUDE, expect, is_root
+from engine import Failure
 
 
 DESCRIPTORS = {
@@ -186,6 +187,65 @@ g = open("a", "w")
 try: fcntl.flock(g, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError: print("locked")
 """, ["locked"]),
+    "record_locks": ("""
+f = os.open("a", os.O_RDWR | os.O_CREAT); d = os.dup(f); g = os.open("b", os.O_RDWR | os.O_CREAT); os.write(g, b"x" * 50)
+fcntl.lockf(f, fcntl.LOCK_EX, 10, 5); fcntl.lockf(d, fcntl.LOCK_SH, 0, 100); fcntl.lockf(g, fcntl.LOCK_EX)
+if os.fork() == 0:
+    k = os.open("a", os.O_RDWR); fcntl.lockf(k, fcntl.LOCK_SH, 7, 200); fcntl.lockf(k, fcntl.LOCK_EX, 2, 20)
+    while not os.path.exists("go"): time.sleep(0.01)
+    time.sleep(0.3); os._exit(0)
+time.sleep(0.1)
+ready()
+# What stands in the way of one who would write there: F_GETLK gives kind, whence, start, length and pid.
+def holder(fd, start, length, command=5):
+    kind, _, at, size, pid = struct.unpack("hhqqi4x", fcntl.fcntl(fd, command, struct.pack("hhqqi4x", 1, 0, start, length, 0)))
+    return ("free" if kind == 2 else "RW"[kind], at, size, pid == os.getppid())
+def other():
+    k = os.open("a", os.O_RDWR); m = os.open("b", os.O_RDWR)
+    print([holder(k, *range) for range in ((0, 5), (5, 10), (20, 2), (15, 5), (100, 1), (500, 9))], holder(m, 0, 0)); sys.stdout.flush(); os._exit(0)
+if os.fork() == 0: other()
+os.wait(); os.wait()
+if os.fork() == 0: other()
+os.wait()
+""", ["[('free', 0, 5, False), ('W', 5, 10, True), ('W', 20, 2, False), ('free', 15, 5, False), ('R', 100, 0, True), ('R', 100, 0, True)] ('W', 0, 0, True)",
+      "[('free', 0, 5, False), ('W', 5, 10, True), ('free', 20, 2, False), ('free', 15, 5, False), ('R', 100, 0, True), ('R', 100, 0, True)] ('W', 0, 0, True)"]),
+    "description_locks": ("""
+f = os.open("a", os.O_RDWR | os.O_CREAT); g = os.open("a", os.O_RDWR)
+take = lambda fd, kind, start, length: fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", kind, 0, start, length, 0))
+take(f, 1, 0, 10); take(f, 0, 10, 10); take(g, 0, 10, 0)
+ready()
+for fd, start, length in ((g, 0, 10), (g, 10, 10), (f, 10, 10), (f, 0, 10)):
+    try: take(fd, 1, start, length); print("taken")
+    except BlockingIOError: print("locked")
+""", ["locked", "locked", "locked", "taken"]),
+    "lease": ("""
+f = os.open("a", os.O_RDWR | os.O_CREAT); signal.signal(signal.SIGUSR2, lambda n, _: print("broken", fcntl.fcntl(f, 1025))); fcntl.fcntl(f, 10, 12); fcntl.fcntl(f, 1024, 1)
+ready()
+print(fcntl.fcntl(f, 1025))
+if os.fork() == 0:
+    try: os.open("a", os.O_RDONLY | os.O_NONBLOCK)
+    except BlockingIOError: os._exit(5)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+""", ["1", "broken 0", "5"]),
+    "lease_outside": ("""
+f = os.open("a", os.O_RDWR | os.O_CREAT); fcntl.fcntl(f, 8, 1); fcntl.fcntl(f, 1024, 1)
+ready()
+""", "its signals go to process 1, which is not in the checkpoint"),
+    "signals_of_input": ("""
+got = []
+for number in (signal.SIGIO, signal.SIGUSR1): signal.signal(number, lambda n, _: got.append(n))
+a, b = socket.socketpair(); r, w = os.pipe()
+fcntl.fcntl(a, fcntl.F_SETOWN, os.getpid()); fcntl.fcntl(a, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+fcntl.fcntl(r, fcntl.F_SETOWN, -os.getpgrp()); fcntl.fcntl(r, 10, 10); fcntl.fcntl(r, fcntl.F_SETFL, os.O_ASYNC)
+ready()
+owner = lambda fd: struct.unpack("ii", fcntl.fcntl(fd, 16, bytes(8)))
+print(owner(a) == (1, os.getpid()), owner(r) == (2, os.getpgrp()))
+b.send(b"x"); os.write(w, b"y"); print(sorted(got) == [10, 29])
+""", ["True True", "True"]),
+    "directory_notes": ("""
+d = os.open(".", os.O_RDONLY); signal.signal(signal.SIGIO, signal.SIG_IGN); fcntl.fcntl(d, 1026, 4)
+ready()
+""", "may be watched by F_NOTIFY"),
 }
 
 
@@ -198,6 +258,14 @@ def descriptors(kind):
             # What is watched, only a capability tells: so it is named.
             check = bench.run("checkpoint", "--check", str(bench.process.pid), status=3)
             expect(sorted(set(re.findall(r"watch \d", check.stdout))), ["watch 2", "watch 3"], "the watches named")
+            return
+        if isinstance(wanted, str):
+            check = bench.run("checkpoint", "--check", str(bench.process.pid), status=3)
+            if not re.search(wanted, check.stdout):
+                raise Failure(f"{wanted!r} isn't in what --check says: {check.stdout}")
+            # Nothing was done to it.
+            bench.go()
+            expect((bench.process.wait(timeout=60), bench.lines()), (0, ["ready"]), "its end")
             return
         bench.around()
         expect(bench.lines(), ["ready", *wanted], "what the descriptors did")

@@ -7,6 +7,7 @@ import pathlib
 import random
 import select
 import socket
+import sqlite3
 import struct
 import subprocess
 import termios
@@ -125,11 +126,24 @@ base.execute("commit")
 print(base.execute("select count(*), sum(n) from t").fetchone(), base.execute("pragma integrity_check").fetchone())
 """)
     bench.await_line("ready")
-    # Its write lock is a record lock, which goes with its process and is named.
-    done = bench.run("checkpoint", str(bench.process.pid), "-o", str(bench.image), status=3)
-    if "lock" not in done.stderr:
-        raise Failure(f"its lock isn't named: {done.stderr}")
-    bench.around("--force")
+    # Its write lock, a record lock, is held again: another writer is refused until it has committed.
+    bench.checkpoint()
+    with subprocess.Popen([bench.retake, "restore", str(bench.image), *(["--pid", "new"] if bench.new_pids else [])],
+                          cwd=bench.place.work, env=bench.place.environment()) as restored:
+        # Asked without taking it, which would stand in the way of the restore.
+        with open(bench.place.work / "data.db", "rb") as base:
+            asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+            wait_until("the lock", lambda: struct.unpack("hhqqi4x", fcntl.fcntl(base, fcntl.F_GETLK, asked))[0] != fcntl.F_UNLCK,
+                       show=bench.text)
+        other = sqlite3.connect(bench.place.work / "data.db", isolation_level=None, timeout=0)
+        try:
+            other.execute("begin immediate")
+            raise Failure("another could write")
+        except sqlite3.OperationalError as error:
+            expect(str(error), "database is locked", "what another was told")
+        other.close()
+        bench.go()
+        expect(restored.wait(timeout=60), 0, "its exit status")
     expect(bench.lines()[-1], "(2000, 999000) ('ok',)", "the table")
 
 
