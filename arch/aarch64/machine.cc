@@ -9,8 +9,6 @@
 
 namespace retake {
 
-const ArchDescription& HostArch() { return Aarch64Description(); }
-
 namespace machine {
 namespace {
 

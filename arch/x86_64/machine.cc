@@ -9,8 +9,6 @@
 
 namespace retake {
 
-const ArchDescription& HostArch() { return X86_64Description(); }
-
 namespace machine {
 namespace {
 

@@ -1,4 +1,6 @@
 // Writes the fuzzers' first inputs: fuzz_seeds DIRECTORY makes DIRECTORY/NAME/seed-N for each.
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -8,7 +10,9 @@
 #include "replay/trace.h"
 #include "replay/trace_manifest.h"
 #include "replay/trace_pack.h"
+#include "snapshot/checkpoint_file.h"
 #include "snapshot/image.h"
+#include "tests/field_filler.h"
 
 namespace retake {
 namespace {
@@ -106,6 +110,56 @@ TraceManifest SampleManifest() {
   return manifest;
 }
 
+CheckpointImage SampleCheckpoint(std::vector<PageRange> pages) {
+  CheckpointImage image;
+  image.requirements.page_size = 4096;
+  ProcessState process{.pid = 7};
+  process.memory = {{.start = 0x40'0000, .size = 0x10'0000, .prot = 3}};
+  process.pages = std::move(pages);
+  process.tasks = {{.tid = 7, .name = "guest"}};
+  for (int kind = 1; kind <= static_cast<int>(FileKind::kTerminal); kind++) {
+    OpenFile file{.kind = static_cast<FileKind>(kind)};
+    FieldFiller filler;
+    Visit(filler, file);
+    file.kind = static_cast<FileKind>(kind);
+    file.object = 0;
+    process.descriptors.descriptors.push_back(
+        {.number = kind, .file = static_cast<uint32_t>(image.open_files.size())});
+    image.open_files.push_back(std::move(file));
+  }
+  image.shared_objects = {{.size = 8192, .name = "/memfd:a (deleted)"}};
+  image.mapped_files = {{.path = "/bin/true"}};
+  image.processes = {process};
+  ProcessState child{.pid = 8};
+  child.condition = ProcessCondition::kZombie;
+  image.processes.push_back(child);
+  return image;
+}
+
+Status WriteCheckpointSeeds() {
+  fs::path path = root / "checkpoint-to-take-apart";
+  auto writer = TRY(CheckpointWriter::Create(path.string(), {.sync = false}));
+  std::vector<uint8_t> bytes(16 * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+  for (size_t i = 0; i < bytes.size(); i += 100) bytes[i] = static_cast<uint8_t>(i / 100);
+  std::vector<PageRange> pages;
+  TRY(writer->AddPages(0x40'0000, bytes, false, pages));
+  CheckpointImage image = SampleCheckpoint(pages);
+  TRY(writer->Finish(image));
+  std::vector<uint8_t> whole = ReadAll(path);
+  fs::remove(path);
+  WriteSeed("checkpoint", 0, 0, whole);
+  WriteSeed("checkpoint", 1, 0, ByteSpan(whole).first(whole.size() / 2));
+  ByteWriter alone;
+  EncodeFields(image, alone);
+  WriteSeed("checkpoint", 2, 1, alone.bytes());
+  FieldFiller filler;
+  Visit(filler, image);
+  ByteWriter filled;
+  EncodeFields(image, filled);
+  WriteSeed("checkpoint", 3, 1, filled.bytes());
+  return {};
+}
+
 Status WriteSeeds() {
   int number = 0;
   for (const ArchDescription* arch : {&X86_64Description(), &Aarch64Description()}) {
@@ -166,6 +220,7 @@ int main(int argc, char** argv) {
   }
   retake::root = argv[1];
   retake::Status written = retake::WriteSeeds();
+  if (written.ok()) written = retake::WriteCheckpointSeeds();
   if (!written.ok()) fprintf(stderr, "%s\n", written.error().Message().c_str());
   return written.ok() ? 0 : 1;
 }

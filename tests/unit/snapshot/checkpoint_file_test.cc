@@ -1,0 +1,138 @@
+// The file of a checkpoint: pages come back, the same ones are kept once, nothing appears under the
+// name before it is whole.
+#include "snapshot/checkpoint_file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+namespace retake {
+namespace {
+
+namespace fs = std::filesystem;
+
+const uint64_t kPage = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+
+class CheckpointFile : public testing::TestWithParam<int> {
+ protected:
+  CheckpointFile() : directory_(testing::TempDir() + "checkpoint-XXXXXX") {
+    EXPECT_NE(mkdtemp(directory_.data()), nullptr);
+  }
+  ~CheckpointFile() override { fs::remove_all(directory_); }
+
+  std::string path() const { return directory_ + "/image"; }
+  size_t files() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(directory_), {}));
+  }
+  std::unique_ptr<CheckpointWriter> Writer() {
+    auto writer = CheckpointWriter::Create(path(), {.level = GetParam(), .sync = false});
+    EXPECT_TRUE(writer.ok());
+    return std::move(*writer);
+  }
+  static std::vector<uint8_t> RandomPages(size_t count, uint32_t seed) {
+    std::mt19937 random(seed);
+    std::vector<uint8_t> bytes(count * kPage);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+    return bytes;
+  }
+  static CheckpointImage ImageOf(std::vector<PageRange> pages, uint64_t size) {
+    CheckpointImage image;
+    image.requirements.page_size = kPage;
+    ProcessState process{.pid = 7};
+    process.memory = {{.start = 0, .size = size}};
+    process.pages = std::move(pages);
+    process.tasks = {{.tid = 7}};
+    image.processes = {process};
+    return image;
+  }
+
+  std::string directory_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Levels, CheckpointFile, testing::Values(kStoreOnly, 1, 9));
+
+TEST_P(CheckpointFile, PagesComeBack) {
+  // Many blocks, packed side by side; with a run of zeros and a repetition in them.
+  std::vector<uint8_t> pages = RandomPages(1500, 1);
+  std::fill_n(pages.begin() + static_cast<ptrdiff_t>(700 * kPage), 30 * kPage, 0);
+  std::copy_n(pages.begin(), 50 * kPage, pages.begin() + static_cast<ptrdiff_t>(900 * kPage));
+  auto writer = Writer();
+  std::vector<PageRange> ranges;
+  ASSERT_TRUE(writer->AddPages(0, pages, /*skip_zeros=*/false, ranges).ok());
+  EXPECT_FALSE(fs::exists(path()));
+  auto size = writer->Finish(ImageOf(ranges, pages.size()));
+  ASSERT_TRUE(size.ok()) << size.error().Message();
+  EXPECT_EQ(files(), 1u);
+  EXPECT_EQ(*size, fs::file_size(path()));
+  // Neither zeros nor repetitions take room; what is random can't be packed.
+  EXPECT_GT(*size, 1420 * kPage);
+  EXPECT_LT(*size, 1430 * kPage);
+
+  auto reader = CheckpointReader::Open(path());
+  ASSERT_TRUE(reader.ok()) << reader.error().Message();
+  std::vector<uint8_t> back(pages.size());
+  for (const PageRange& range : (*reader)->image().processes[0].pages) {
+    if (range.block == kZeroBlock) continue;
+    auto bytes = (*reader)->Bytes(range);
+    ASSERT_TRUE(bytes.ok());
+    std::copy(bytes->begin(), bytes->end(), back.begin() + static_cast<ptrdiff_t>(range.start));
+  }
+  EXPECT_EQ(back, pages);
+  EXPECT_TRUE((*reader)->Verify().ok());
+}
+
+TEST_P(CheckpointFile, ZerosAreLeftOutWhereAsked) {
+  std::vector<uint8_t> zeros(8 * kPage);
+  auto writer = Writer();
+  std::vector<PageRange> left_out, said;
+  ASSERT_TRUE(writer->AddPages(0, zeros, /*skip_zeros=*/true, left_out).ok());
+  ASSERT_TRUE(writer->AddPages(0, zeros, /*skip_zeros=*/false, said).ok());
+  EXPECT_TRUE(left_out.empty());
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].block, kZeroBlock);
+  EXPECT_EQ(said[0].size, zeros.size());
+}
+
+TEST_P(CheckpointFile, AnAbandonedOneLeavesNothing) {
+  {
+    std::ofstream(path()) << "what was there";
+    auto writer = Writer();
+    std::vector<PageRange> ranges;
+    ASSERT_TRUE(writer->AddPages(0, RandomPages(600, 2), false, ranges).ok());
+  }
+  EXPECT_EQ(files(), 1u);
+  EXPECT_EQ(fs::file_size(path()), 14u);
+}
+
+TEST_P(CheckpointFile, EveryDamageIsFound) {
+  auto writer = Writer();
+  std::vector<PageRange> ranges;
+  std::vector<uint8_t> pages = RandomPages(20, 3);
+  ASSERT_TRUE(writer->AddPages(0, pages, false, ranges).ok());
+  ASSERT_TRUE(writer->Finish(ImageOf(ranges, pages.size())).ok());
+  writer.reset();
+  uint64_t size = fs::file_size(path());
+  std::mt19937 random(4);
+  for (int i = 0; i < 100; ++i) {
+    auto at = static_cast<off_t>(random() % size);
+    Fd file(open(path().c_str(), O_RDWR | O_CLOEXEC));
+    uint8_t byte = 0;
+    ASSERT_EQ(pread(file.get(), &byte, 1, at), 1);
+    uint8_t changed = byte ^ static_cast<uint8_t>(1 << random() % 8);
+    ASSERT_EQ(pwrite(file.get(), &changed, 1, at), 1);
+    auto reader = CheckpointReader::Open(path());
+    EXPECT_FALSE(reader.ok() && (*reader)->Verify().ok()) << "byte " << at;
+    ASSERT_EQ(pwrite(file.get(), &byte, 1, at), 1);
+  }
+  for (uint64_t cut : {uint64_t{0}, uint64_t{1}, size / 2, size - 1}) {
+    fs::resize_file(path(), cut);
+    EXPECT_FALSE(CheckpointReader::Open(path()).ok()) << "cut to " << cut;
+  }
+}
+
+}  // namespace
+}  // namespace retake
