@@ -188,11 +188,16 @@ def restore_killed(bench):
     bench.await_line("ready")
     bench.checkpoint()
     reaper = engine.Reaper()
+    begin = time.monotonic()
+    bench.restore("--detach")
+    usual = time.monotonic() - begin
+    engine.kill_descendants()
+    wait_until("the end of all", lambda: not reaper.poll())
     moments = random.Random(SEED)
     whole = 0
-    for _ in range(max(10, 100 // engine.SLOWNESS)):
+    for _ in range(max(20, 100 // engine.SLOWNESS)):
         command = subprocess.Popen([bench.retake, "restore", str(bench.image)], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        time.sleep(moments.uniform(0, 0.03))
+        time.sleep(moments.uniform(0, 2 * usual))
         command.kill()
         command.wait()
         # What was let go goes on as an orphan, and so a child of ours, with its own child.

@@ -33,7 +33,8 @@ subprocess.run(["ionice", "-c", "2", "-n", "5", "-p", str(os.getpid())], check=T
 def words():
     status = open("/proc/self/status").read().splitlines()
     keep = ("Name", "Umask", "State", "Uid", "Gid", "Groups", "Sig", "Shd", "Cap", "NoNew", "Cpus_allowed:", "Threads", "THP")
-    lines = [l for l in status if l.startswith(keep)]
+    # SigQ counts the signals that wait for all of a user's processes.
+    lines = [l for l in status if l.startswith(keep) and not l.startswith("SigQ")]
     lines += [os.getcwd(), str(os.nice(0)), str(os.sched_getaffinity(0)), subprocess.check_output(["ionice", "-p", str(os.getpid())], text=True)]
     lines += [str(resource.getrlimit(r)) for r in range(16)]
     lines += [open("/proc/self/" + n).read() for n in ("oom_score_adj", "coredump_filter", "personality", "cmdline", "auxv".replace("auxv", "comm"))]
