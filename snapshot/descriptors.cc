@@ -236,10 +236,6 @@ Result<Fd> OpenReplacement(const OpenFile& file, const std::string& path, int lo
   return HoldHigh(opened, lowest);
 }
 
-}  // namespace
-
-namespace {
-
 // What is locked for the description; for a process, its HolderCalls do it.
 Status LockAgain(int fd, const OpenFile& file) {
   bool locked = file.lock == 0 || flock(fd, static_cast<int>(file.lock) | LOCK_NB) == 0;
