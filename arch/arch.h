@@ -176,12 +176,35 @@ struct InjectImage {
 
 // Where the injected code takes a task back to.
 struct InjectHome {
-  Registers registers;        // as Resumable makes them
+  Registers registers;        // as Resumable makes them, for the same kernel task
   uint64_t signal_mask = 0;   // bit n - 1 for signal n
   uint64_t scratch = 0;       // memory that is unmapped on the way, ...
   uint64_t scratch_size = 0;  // ... bytes
   int32_t pid = 0, tid = 0;   // its own
   int32_t stop_signal = 0;    // what it stops by; 0: nothing
+};
+
+// A call that a task sleeps in, as the kernel tells of one that isn't stopped
+// (/proc/PID/task/TID/syscall).
+struct SleepingCall {
+  int64_t number = -1;
+  std::array<uint64_t, 6> args{};
+  uint64_t stack = 0;
+  uint64_t pc = 0;  // behind its instruction
+};
+
+// What became of the call that a task was in when it was stopped (PTRACE_INTERRUPT, SIGSTOP).
+enum class StopOutcome : uint8_t {
+  kNone,           // none, or one that is over
+  kAhead,          // the registers are those before it: it will be made
+  kRestarts,       // the kernel will rewind the registers when the task goes on
+  kRestartsLimit,  // as one of these; the kernel remembers how much of its time limit is left
+  kEnded,          // it has ended early (EINTR), perhaps for the sake of the stop
+};
+
+struct StoppedCall {
+  int64_t number = -1;
+  StopOutcome outcome = StopOutcome::kNone;
 };
 
 // Something that a task has, which only it can ask for, and set.
@@ -339,16 +362,24 @@ std::vector<uint8_t> InjectTable(const InjectHome& home);
 void SetInjectBatch(Registers& regs, uint64_t calls, uint64_t count);
 // What the one call of InjectImage::call gave, at the stop behind it.
 uint64_t InjectResult(const Registers& regs);
-// Registers at a stop in which a task was interrupted (PTRACE_INTERRUPT), made such that a task
-// that only goes on with them does what the kernel would have it do: makes an interrupted call
-// again. With `same_kernel_task` such calls as the kernel has kept the remaining time of go on with
-// that; another task makes them in full.
-Registers Resumable(const Registers& stopped, bool same_kernel_task);
-// The call that the task was interrupted in, or had just made: its number; -1 for none.
-int64_t InterruptedCall(const Registers& stopped);
-// At such a stop, behind a call that ended early for the sake of it: has the task make the call
-// again. False where the kernel has overwritten an argument.
-bool RewindEndedCall(Registers& stopped);
+// Whether a stop hides from what call it has interrupted a task. It must then be asked for before
+// (SleepingCall); and once a task's registers have been set at a stop, the kernel does no more than
+// go on with them.
+bool StopsHideCalls();
+// The call that a task stopped with these registers was in. `sleeping`, `code`: where stops hide
+// calls, what it slept in before, if that was asked for, and the instruction at the pc.
+StoppedCall CallAtStop(const Registers& stopped, const SleepingCall* sleeping, ByteSpan code);
+// Those registers made such that a task that only goes on with them does what the kernel would have
+// it do: makes an interrupted call again. With `same_kernel_task` such calls as the kernel has kept
+// the remaining time of go on with that; another task makes them in full.
+Registers Resumable(const Registers& stopped, const StoppedCall& call, bool same_kernel_task);
+// Registers at a stop behind a call that has ended early (kEnded), made those before it.
+void RewindEndedCall(Registers& stopped, const StoppedCall& call, const SleepingCall* sleeping);
+// The call whose number the last instructions of `code` load, which ends where a syscall
+// instruction begins; nullopt: they don't tell.
+std::optional<int64_t> LoadedCall(ByteSpan code);
+// As many bytes of code as are worth giving to that.
+inline constexpr size_t kLoadedCallBytes = 64;
 
 // Single-step or breakpoint traps report the pc this far past the break instruction.
 inline constexpr size_t kMaxBreakpointBytes = 4;

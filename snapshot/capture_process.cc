@@ -142,7 +142,7 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory&
   InjectionSite site = TRY(InjectionSite::Find(memory.memory(), memory.mappings(), process.pid));
   for (const FrozenTask& task : process.tasks) {
     ProcStatus own = TRY(ProcStatus::ReadTask(process.pid, task.tid));
-    TaskState state = TRY(CaptureTask(process.pid, task, own));
+    TaskState state = TRY(CaptureTask(process.pid, task, own, memory.memory(), losses));
     if (!MayMakeCalls(task.tid, own, losses)) {
       out.tasks.push_back(std::move(state));
       continue;

@@ -1,6 +1,9 @@
 #include "snapshot/capture_task.h"
 
+#include <linux/futex.h>
+
 #include "base/syscall.h"
+#include "snapshot/restarted_call.h"
 #include "snapshot/scheduling.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
@@ -8,24 +11,20 @@
 namespace retake {
 namespace {
 
-// Calls that have a time limit which the kernel keeps, when it interrupts them, where no other task
-// can see it.
-bool LimitRestarts(const Registers& stopped) {
-  if (!machine::IsRestart(machine::ResultOf(stopped))) return false;
-  int64_t number = machine::InterruptedCall(stopped);
-  switch (HostArch().SysOf(number)) {
-    case Sys::nanosleep:
-    case Sys::poll:
-    case Sys::futex:
-    case Sys::clock_nanosleep:
-      break;
-    default:
-      return false;
-  }
-  // Absolute ones are made again as they were; only what the kernel has to remember restarts.
-  Registers again = machine::Resumable(stopped, /*same_kernel_task=*/true);
-  Registers anew = machine::Resumable(stopped, /*same_kernel_task=*/false);
-  return !(again == anew);
+// Whether a call's time limit is a period, which begins anew where the kernel doesn't remember what
+// was left of it, and no moment.
+bool LimitRestarts(const StoppedCall& call, const Registers& stopped) {
+  if (call.outcome != StopOutcome::kRestartsLimit) return false;
+  if (HostArch().SysOf(call.number) != Sys::futex) return true;
+  return (machine::Argument(stopped, 1) & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET;
+}
+
+Loss UnknownCall(pid_t tid) {
+  return {.pid = tid,
+          .kind = "call",
+          .what =
+              "it sleeps in a call with a time limit that had been stopped before, and which "
+              "call that is can't be told: in a restored process it ends at once with EINTR"};
 }
 
 std::vector<uint32_t> Narrow(const std::vector<uint64_t>& wide) {
@@ -56,14 +55,23 @@ PendingSignal KeptSignal(const siginfo_t& info) {
   return {{bytes, bytes + sizeof info}};
 }
 
-Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, const ProcStatus& status) {
+Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, const ProcStatus& status,
+                              const TaskMemory& memory, Losses& losses) {
   TaskState out;
   out.tid = task.tid;
   ProcStat stat = TRY(ProcStat::ReadTask(pid, task.tid));
   out.name = stat.name();
-  out.registers = machine::Resumable(task.registers, /*same_kernel_task=*/false);
-  out.call = machine::InterruptedCall(task.registers);
-  out.limit_restarts = LimitRestarts(task.registers);
+  StoppedCall call = task.call;
+  if (call.number >= 0 && HostArch().SysOf(call.number) == Sys::restart_syscall) {
+    if (auto number = RestartedCall(memory, task.registers, call)) {
+      call.number = *number;
+    } else {
+      losses.push_back(UnknownCall(task.tid));
+    }
+  }
+  out.registers = machine::Resumable(task.registers, call, /*same_kernel_task=*/false);
+  out.call = call.number;
+  out.limit_restarts = LimitRestarts(call, task.registers);
   out.signal_mask = task.signal_mask;
   TRY(ptracer::GetVector(task.tid, out.vector_state));
   for (const siginfo_t& info : TRY(ptracer::PeekPending(task.tid, /*shared=*/false)))

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
+#include "tracee/remote_calls.h"
 
 namespace retake {
 namespace {
@@ -82,21 +83,19 @@ bool EndsWhenStopped(Sys sys) {
   }
 }
 
-// Whether a signal waits that the task will be given: then that is what ended its call.
+bool IsCaught(pid_t tid, int signal) {
+  auto status = ProcStatus::ReadTask(tid, tid);
+  return !status.ok() || (status->Number("SigCgt", 16) >> (signal - 1) & 1) != 0;
+}
+
+}  // namespace
+
 bool SignalWaits(pid_t tid) {
   auto status = ProcStatus::ReadTask(tid, tid);
   if (!status.ok()) return false;
   uint64_t pending = status->Number("SigPnd", 16) | status->Number("ShdPnd", 16);
   return (pending & ~status->Number("SigBlk", 16)) != 0;
 }
-
-bool EndedByOurStop(const FrozenTask& task) {
-  int64_t number = machine::InterruptedCall(task.registers);
-  return number >= 0 && machine::ResultOf(task.registers) == -EINTR &&
-         EndsWhenStopped(HostArch().SysOf(number)) && !SignalWaits(task.tid);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<FrozenTree>> FrozenTree::Freeze(pid_t root, bool descendants) {
   std::unique_ptr<FrozenTree> tree(new FrozenTree(descendants));
@@ -183,6 +182,7 @@ Status FrozenTree::Seize(FrozenProcess& process, pid_t tid) {
     return CantSeize(seized.error(), process.pid, tid);
   }
   process.tasks.push_back({.tid = tid});
+  if (machine::StopsHideCalls()) process.tasks.back().sleeping = ReadSleepingCall(tid);
   Status interrupted = ptracer::Interrupt(tid);
   if (!interrupted.ok() && !IsGone(interrupted.error())) return interrupted;
   return {};
@@ -205,7 +205,8 @@ Result<bool> FrozenTree::AwaitStop(FrozenTask& task) {
       case StopKind::kKilled:
         return false;
       case StopKind::kSignal:
-        // It came first, and is the task's.
+        // It came first, and is the task's. If it is handled, it is what ended the task's call.
+        if (task.sleeping && IsCaught(task.tid, status->signal())) task.sleeping.reset();
         TRY(ptracer::Resume(task.tid, ResumeKind::kContinue, status->signal()));
         continue;
       case StopKind::kGroupStop:
@@ -217,15 +218,26 @@ Result<bool> FrozenTree::AwaitStop(FrozenTask& task) {
         TRY(ptracer::Resume(task.tid, ResumeKind::kContinue));
         continue;
     }
-    Status read = ptracer::GetRegisters(task.tid, task.registers);
-    auto mask = ptracer::GetSigmask(task.tid);
-    if ((!read.ok() && IsGone(read.error())) || (!mask.ok() && IsGone(mask.error()))) continue;
+    Status read = ReadStop(task);
+    if (!read.ok() && IsGone(read.error())) continue;
     TRY(std::move(read));
-    task.signal_mask = TRY(std::move(mask));
-    if (EndedByOurStop(task) && machine::RewindEndedCall(task.registers))
-      TRY(ptracer::SetRegisters(task.tid, task.registers));
     return true;
   }
+}
+
+Status FrozenTree::ReadStop(FrozenTask& task) {
+  TRY(ptracer::GetRegisters(task.tid, task.registers));
+  task.signal_mask = TRY(ptracer::GetSigmask(task.tid));
+  std::vector<uint8_t> code;
+  if (machine::StopsHideCalls()) code = ptracer::PeekWord(task.tid, Pc(task.registers));
+  const SleepingCall* sleeping = task.sleeping ? &*task.sleeping : nullptr;
+  task.call = machine::CallAtStop(task.registers, sleeping, code);
+  if (task.call.outcome != StopOutcome::kEnded ||
+      !EndsWhenStopped(HostArch().SysOf(task.call.number)) || SignalWaits(task.tid))
+    return {};
+  machine::RewindEndedCall(task.registers, task.call, sleeping);
+  task.call.outcome = StopOutcome::kAhead;
+  return ptracer::SetRegisters(task.tid, task.registers);
 }
 
 void FrozenTree::Release() {

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "arch/arch.h"
@@ -19,9 +20,12 @@ namespace retake {
 
 struct FrozenTask {
   pid_t tid = 0;
-  Registers registers;       // as the kernel shows them at the stop
+  Registers registers;       // at the stop; a call that ended for its sake is rewound
+  StoppedCall call;          // what it was in
   uint64_t signal_mask = 0;  // bit n - 1 for signal n
   int stopped_by = 0;        // in a job-control stop: the signal; else 0
+  // What it slept in right before, where a stop hides that.
+  std::optional<SleepingCall> sleeping;
 };
 
 struct FrozenProcess {
@@ -31,6 +35,9 @@ struct FrozenProcess {
   bool leader_exited = false;     // with other tasks alive
   std::vector<FrozenTask> tasks;  // the leader first where it lives; ascending tids
 };
+
+// Whether a signal waits that the task will be given as soon as it goes on.
+bool SignalWaits(pid_t tid);
 
 class FrozenTree {
  public:
@@ -67,6 +74,7 @@ class FrozenTree {
   Status Seize(FrozenProcess& process, pid_t tid);
   // False if the task has ended.
   Result<bool> AwaitStop(FrozenTask& task);
+  Status ReadStop(FrozenTask& task);
 
   bool descendants_;
   std::vector<FrozenProcess> processes_;

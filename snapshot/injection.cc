@@ -56,7 +56,7 @@ int StopSignalFor(const ProcStatus& status) {
 Injection::Injection(pid_t pid, const FrozenTask& task, const TaskMemory& memory,
                      const InjectionSite& site)
     : task_(task), memory_(memory), site_(site) {
-  home_.registers = machine::Resumable(task.registers, /*same_kernel_task=*/true);
+  home_.registers = machine::Resumable(task.registers, task.call, /*same_kernel_task=*/true);
   home_.signal_mask = task.signal_mask;
   home_.pid = pid;
   home_.tid = task.tid;
@@ -234,11 +234,39 @@ Status Injection::Restore() {
   entered_ = false;
   // The mask first: the way home, which the registers are still on, would set the same.
   TRY(ptracer::SetSigmask(task_.tid, task_.signal_mask));
-  TRY(ptracer::SetRegisters(task_.tid, task_.registers));
+  const bool hidden = machine::StopsHideCalls();
+  TRY(ptracer::SetRegisters(task_.tid, hidden ? home_.registers : task_.registers));
   std::vector<uint8_t> zeros(machine::Inject().code.size());
   TRY(memory_.ForceWrite(site_.address, zeros));
+  if (hidden && task_.call.number >= 0) TRY(LeadIntoCall());
   if (stop_met_) kill(task_.tid, SIGSTOP);
   return {};
+}
+
+// The kernel knows no more that the task was in a call. A signal would be handled before the call,
+// which then would wait for what the signal was to end; so the task must be in it again first.
+Status Injection::LeadIntoCall() {
+  bool waits = SignalWaits(task_.tid);
+  if (waits) TRY(ptracer::SetSigmask(task_.tid, ~uint64_t{0}));
+  int signal = 0;
+  for (;;) {
+    TRY(ptracer::Resume(task_.tid, signal == 0 ? ResumeKind::kToSyscall : ResumeKind::kContinue,
+                        signal));
+    auto status = TRY(ptracer::WaitOne(task_.tid, kCallBound));
+    if (!status) return Error(ETIMEDOUT, "it doesn't go back into its call", task_.tid);
+    if (status->gone()) return Error(ESRCH, "it ended while it was being looked at", task_.tid);
+    if (status->kind() == StopKind::kSyscall || signal != 0) break;
+    if (status->kind() != StopKind::kSignal) continue;
+    if (status->signal() == SIGSTOP) {
+      stop_met_ = true;
+      continue;
+    }
+    // One that came just now: its handler is entered, and the call is made after it.
+    signal = status->signal();
+    TRY(ptracer::Interrupt(task_.tid));
+  }
+  if (!waits) return {};
+  return ptracer::SetSigmask(task_.tid, task_.signal_mask);
 }
 
 Status Injection::End() {

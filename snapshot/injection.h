@@ -89,6 +89,8 @@ class Injection {
   void BeginBatch();
   // Gives the task back its registers at its stop.
   Status Restore();
+  // Has the task begin its call again, no further than the call's entry.
+  Status LeadIntoCall();
 
   const FrozenTask& task_;
   const TaskMemory& memory_;

@@ -174,25 +174,12 @@ void AnswerTimestamp(Registers& regs, const TrappedInstruction& insn, uint64_t v
 
 ByteSpan BreakpointInstruction() { return kBrk; }
 
-int64_t InterruptedCall(const Registers& stopped) { return NumberAt(stopped); }
-
-// The result is in x0, and the kernel keeps what was there to itself.
-bool RewindEndedCall(Registers&) { return false; }
-
 void SetInjectBatch(Registers& regs, uint64_t calls, uint64_t count) {
   regs.words[kX21] = calls;
   regs.words[kX20] = count;
 }
 
 uint64_t InjectResult(const Registers& regs) { return regs.words[kX19]; }
-
-// The kernel has rewound an interrupted call before the stop (arch/arm64/kernel/signal.c), and
-// doesn't show which of them it has kept the remaining time of.
-Registers Resumable(const Registers& stopped, bool) {
-  Registers out = stopped;
-  out.words[kSyscallNumber] = kNoSyscall;
-  return out;
-}
 
 }  // namespace machine
 }  // namespace retake

@@ -207,33 +207,12 @@ void AnswerCpuid(Registers& regs, const TrappedInstruction& insn, const CpuidRes
 
 ByteSpan BreakpointInstruction() { return kInt3; }
 
-int64_t InterruptedCall(const Registers& stopped) { return NumberAt(stopped); }
-
-bool RewindEndedCall(Registers& stopped) {
-  RewindToCall(stopped);
-  return true;
-}
-
 void SetInjectBatch(Registers& regs, uint64_t calls, uint64_t count) {
   regs.words[kRbx] = calls;
   regs.words[kR12] = count;
 }
 
 uint64_t InjectResult(const Registers& regs) { return regs.words[kR15]; }
-
-// arch/x86/kernel/signal.c, arch_do_signal_or_restart, with no signal to deliver.
-Registers Resumable(const Registers& stopped, bool same_kernel_task) {
-  Registers out = stopped;
-  int64_t result = ResultOf(stopped);
-  if (NumberAt(stopped) >= 0 && IsRestart(result)) {
-    RewindToCall(out);
-    if (result == kLastRestart && same_kernel_task) {
-      out.words[kRax] = static_cast<uint64_t>(X86_64Description().NumberOf(Sys::restart_syscall));
-    }
-  }
-  out.words[kOrigRax] = kNoSyscall;
-  return out;
-}
 
 }  // namespace machine
 }  // namespace retake

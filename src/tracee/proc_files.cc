@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cinttypes>
+#include <cstdio>
 #include <memory>
 
 #include "base/fd.h"
@@ -102,6 +104,21 @@ std::vector<int> DescriptorsOf(pid_t pid) {
 }
 
 std::vector<pid_t> AllProcesses() { return NumberedEntries("/proc"); }
+
+std::optional<SleepingCall> ReadSleepingCall(pid_t tid) {
+  auto text = ReadProcFile(tid, "syscall");
+  if (!text.ok()) return std::nullopt;
+  SleepingCall call;
+  auto& args = call.args;
+  // The kernel's own "%d 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx 0x%lx"; else fewer words.
+  int read = sscanf(text->c_str(),
+                    "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+                    " %" SCNx64 " %" SCNx64 " %" SCNx64,
+                    &call.number, &args[0], &args[1], &args[2], &args[3], &args[4], &args[5],
+                    &call.stack, &call.pc);
+  if (read != 9) return std::nullopt;
+  return call;
+}
 
 std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid) {
   auto text = ReadProcFile(pid, fmt::format("task/{}/children", tid));

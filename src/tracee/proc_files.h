@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arch/arch.h"
 #include "base/result.h"
 
 namespace retake {
@@ -28,6 +29,8 @@ std::vector<pid_t> TasksOf(pid_t pid);
 std::vector<int> DescriptorsOf(pid_t pid);
 // All processes that can be seen.
 std::vector<pid_t> AllProcesses();
+// The call that a task sleeps in; nullopt if it doesn't, is stopped, or may not be looked at.
+std::optional<SleepingCall> ReadSleepingCall(pid_t tid);
 // The children that a task has started and not reaped.
 std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid);
 

@@ -183,6 +183,15 @@ Result<std::vector<siginfo_t>> PeekPending(pid_t pid, bool shared) {
   }
 }
 
+std::vector<uint8_t> PeekWord(pid_t pid, uint64_t address) {
+  errno = 0;
+  // The wrapper returns the word.
+  long word = Raw(PTRACE_PEEKDATA, pid, address, nullptr);
+  if (errno != 0) return {};
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&word);
+  return {bytes, bytes + sizeof word};
+}
+
 Result<RseqConfiguration> GetRseq(pid_t pid) {
   RseqConfiguration configuration{};
   long got = Raw(kGetRseqConfiguration, pid, sizeof configuration, &configuration);

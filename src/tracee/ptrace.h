@@ -49,6 +49,9 @@ Status GetVector(pid_t pid, std::vector<uint8_t>& state);
 // `state` must be whole: a short one is refused by the kernel.
 Status SetVector(pid_t pid, ByteSpan state);
 
+// The bytes of the word at an address; none if they can't be read.
+std::vector<uint8_t> PeekWord(pid_t pid, uint64_t address);
+
 Result<uint64_t> EventMessage(pid_t pid);
 Status GetSiginfo(pid_t pid, siginfo_t& info);
 Status SetSiginfo(pid_t pid, const siginfo_t& info);

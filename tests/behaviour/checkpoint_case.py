@@ -40,6 +40,7 @@ CASES = {
     "C04_attributes": state.attributes,
     "C04_posix_timers": state.posix_timers,
     "C04_calls_in_progress": state.calls_in_progress,
+    "C04_restarted_calls": state.restarted_calls,
     "C04_stopped": state.stopped,
     "C06_memory": state.memory,
     "C07_copied_while_running": state.copied_while_running,

@@ -108,6 +108,25 @@ def calls_in_progress(bench):
     expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, f"its end; it said\n{bench.text()}")
 
 
+def restarted_calls(bench):
+    """Waits with a time limit that have been stopped and continued before are known for what they are."""
+    seconds = 3 * engine.SLOWNESS
+    def stopped_and_continued():
+        bench.start(str(bench.tools / "restarted_calls"), str(seconds * 1000))
+        bench.await_line("ready")
+        for _ in range(2):
+            bench.checkpoint(leave="running")
+            os.kill(bench.process.pid, signal.SIGSTOP)
+            os.kill(bench.process.pid, signal.SIGCONT)
+    stopped_and_continued()
+    expect(bench.process.wait(timeout=60 * engine.SLOWNESS), 0, f"the original's end; it said\n{bench.text()}")
+    stopped_and_continued()
+    bench.checkpoint()
+    expect(bench.lines(), ["ready"], "what it said before its checkpoint")
+    bench.restore()
+    expect(bench.lines(), ["ready", "0 faults"], "the restored one")
+
+
 def stopped(bench):
     bench.python("import os, time\nprint('ready')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('end')\n")
     bench.await_line("ready")

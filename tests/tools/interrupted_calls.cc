@@ -23,10 +23,6 @@
 #include <thread>
 #include <vector>
 
-#include "arch/arch.h"
-
-using namespace retake;
-
 namespace {
 
 constexpr long kNap = 30'000'000;  // ns
@@ -122,10 +118,8 @@ int main(int argc, char**) {
     }
     if (write(ends[1], "x", 1) != 1) ++faults;
   });
-  // These are given EINTR by any stop, and can be made again where the kernel keeps an ended
-  // call's arguments.
-  Registers none;
-  if (argc == 1 && machine::RewindEndedCall(none)) {
+  // These are given EINTR by any stop.
+  if (argc == 1) {
     start("recv", EAGAIN, [&] {
       char byte = 0;
       return ErrorOf(recv(pair[0], &byte, 1, 0));
