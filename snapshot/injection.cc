@@ -238,16 +238,16 @@ Status Injection::Restore() {
   TRY(ptracer::SetRegisters(task_.tid, hidden ? home_.registers : task_.registers));
   std::vector<uint8_t> zeros(machine::Inject().code.size());
   TRY(memory_.ForceWrite(site_.address, zeros));
-  if (hidden && task_.call.number >= 0) TRY(LeadIntoCall());
+  if (hidden && task_.call.number >= 0 && SignalWaits(task_.tid)) TRY(LeadIntoCall());
   if (stop_met_) kill(task_.tid, SIGSTOP);
   return {};
 }
 
 // The kernel knows no more that the task was in a call. A signal would be handled before the call,
-// which then would wait for what the signal was to end; so the task must be in it again first.
+// which then would wait for what the signal was to end; so the task must be in it again first. (Not
+// where none waits: detached at a call's entry, a task finds a signal pending that isn't there.)
 Status Injection::LeadIntoCall() {
-  bool waits = SignalWaits(task_.tid);
-  if (waits) TRY(ptracer::SetSigmask(task_.tid, ~uint64_t{0}));
+  TRY(ptracer::SetSigmask(task_.tid, ~uint64_t{0}));
   int signal = 0;
   for (;;) {
     TRY(ptracer::Resume(task_.tid, signal == 0 ? ResumeKind::kToSyscall : ResumeKind::kContinue,
@@ -265,7 +265,6 @@ Status Injection::LeadIntoCall() {
     signal = status->signal();
     TRY(ptracer::Interrupt(task_.tid));
   }
-  if (!waits) return {};
   return ptracer::SetSigmask(task_.tid, task_.signal_mask);
 }
 
