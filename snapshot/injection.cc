@@ -248,22 +248,14 @@ Status Injection::Restore() {
 // where none waits: detached at a call's entry, a task finds a signal pending that isn't there.)
 Status Injection::LeadIntoCall() {
   TRY(ptracer::SetSigmask(task_.tid, ~uint64_t{0}));
-  int signal = 0;
   for (;;) {
-    TRY(ptracer::Resume(task_.tid, signal == 0 ? ResumeKind::kToSyscall : ResumeKind::kContinue,
-                        signal));
+    TRY(ptracer::Resume(task_.tid, ResumeKind::kToSyscall));
     auto status = TRY(ptracer::WaitOne(task_.tid, kCallBound));
     if (!status) return Error(ETIMEDOUT, "it doesn't go back into its call", task_.tid);
     if (status->gone()) return Error(ESRCH, "it ended while it was being looked at", task_.tid);
-    if (status->kind() == StopKind::kSyscall || signal != 0) break;
-    if (status->kind() != StopKind::kSignal) continue;
-    if (status->signal() == SIGSTOP) {
-      stop_met_ = true;
-      continue;
-    }
-    // One that came just now: its handler is entered, and the call is made after it.
-    signal = status->signal();
-    TRY(ptracer::Interrupt(task_.tid));
+    if (status->kind() == StopKind::kSyscall) break;
+    // No other signal comes through.
+    if (status->kind() == StopKind::kSignal && status->signal() == SIGSTOP) stop_met_ = true;
   }
   return ptracer::SetSigmask(task_.tid, task_.signal_mask);
 }
