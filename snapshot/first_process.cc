@@ -13,7 +13,6 @@
 
 #include <atomic>
 
-#include "base/fd.h"
 #include "base/syscall.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
@@ -23,8 +22,8 @@ namespace {
 
 constexpr int kFailed = 125;
 
-// What the first process tells: the root's pid in its namespace and no text, or why there is none;
-// then, on its own, the root's wait status.
+// What the process that restores tells: the root's pid as it sees it and no text, or why there is
+// none; then, of a first process, the root's wait status.
 struct Report {
   pid_t root = 0;
   uint32_t text_size = 0;
@@ -53,7 +52,32 @@ bool WriteAll(int fd, const void* from, size_t size) {
   return write(fd, from, size) == static_cast<ssize_t>(size);
 }
 
-// --- In the first process ---
+// --- In the process that restores ---
+
+// Until all is restored, its end is its parent's; who may have ended before that was said.
+Status EndWithParent(int report) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  pollfd heard{report, 0, 0};
+  if (poll(&heard, 1, 0) == 1) return Error(0, "nobody waits for it any more");
+  return {};
+}
+
+// Nobody may be there to hear it any more.
+void Tell(int report, const Result<pid_t>& root) {
+  // Before it is told: who hears it may end at once.
+  OutliveParent();
+  Report said{.root = root.ok() ? *root : 0};
+  std::string text = root.ok() ? "" : root.error().Message();
+  said.text_size = static_cast<uint32_t>(text.size());
+  if (WriteAll(report, &said, sizeof said)) (void)WriteAll(report, text.data(), text.size());
+}
+
+[[noreturn]] void RestoreOnly(const Fd& report, const std::function<Result<pid_t>()>& restore) {
+  Status waited_for = EndWithParent(report.get());
+  Result<pid_t> root = waited_for.ok() ? restore() : Result<pid_t>(waited_for.error());
+  Tell(report.get(), root);
+  _exit(root.ok() ? 0 : kFailed);
+}
 
 std::atomic<pid_t> first_root = 0;
 
@@ -92,10 +116,7 @@ Status LeadSession(int master) {
 }
 
 Status Prepare(const FirstOptions& options, int report) {
-  // Until all is restored, its end is its parent's; who may have ended before that was said.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  pollfd heard{report, 0, 0};
-  if (poll(&heard, 1, 0) == 1) return Error(0, "nobody waits for it any more");
+  TRY(EndWithParent(report));
   // Without a pid namespace, orphans would go elsewhere.
   if (!options.new_pids) prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (options.new_pids) TRY(MountProc());
@@ -106,28 +127,20 @@ Status Prepare(const FirstOptions& options, int report) {
                           const std::function<Result<pid_t>()>& restore) {
   Status prepared = Prepare(options, report.get());
   Result<pid_t> root = prepared.ok() ? restore() : Result<pid_t>(prepared.error());
-  // Before it is told: who hears it may end at once.
-  prctl(PR_SET_PDEATHSIG, 0);
-  Report said{.root = root.ok() ? *root : 0};
-  std::string text = root.ok() ? "" : root.error().Message();
-  said.text_size = static_cast<uint32_t>(text.size());
-  bool told = WriteAll(report.get(), &said, sizeof said) &&
-              (text.empty() || WriteAll(report.get(), text.data(), text.size()));
-  if (!root.ok() || !told) _exit(kFailed);
+  Tell(report.get(), root);
+  if (!root.ok()) _exit(kFailed);
   first_root = *root;
   for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH}) {
     struct sigaction action {};
     action.sa_handler = PassOn;
     sigaction(signal, &action, nullptr);
   }
-  signal(SIGPIPE, SIG_IGN);
   LetGoOfFiles(report.get());
   for (;;) {
     auto stop = ptracer::WaitAny();
     if (!stop.ok()) _exit(0);  // the last has ended
     if (!*stop || !(*stop)->status.gone()) continue;
     int status = (*stop)->status.raw();
-    // Nobody may be there to hear it.
     if ((*stop)->pid == *root) (void)WriteAll(report.get(), &status, sizeof status);
   }
 }
@@ -140,7 +153,39 @@ pid_t FirstChildOf(pid_t pid) {
   return children.empty() ? 0 : children[0];
 }
 
+// A process that does `work`, which doesn't return, and tells of it to `told`.
+Result<pid_t> Start(Fd& told, const std::function<void(const Fd& report)>& work) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
+  told.Reset(ends[0]);
+  Fd report(ends[1]);
+  pid_t child = fork();
+  if (child < 0) return ErrnoError("can't fork");
+  if (child == 0) {
+    told.Reset();
+    signal(SIGPIPE, SIG_IGN);
+    work(report);
+  }
+  return child;
+}
+
+// The root's pid as `child` sees it, when it has told; `child` has ended if there is none.
+Result<pid_t> RootFrom(const Fd& told, pid_t child) {
+  Report said;
+  if (!ReadAll(told.get(), &said, sizeof said)) {
+    ptracer::KillAndReap(child);
+    return Error(0, "the process that should restore it ended", child);
+  }
+  if (said.root != 0) return said.root;
+  std::string text(said.text_size, 0);
+  (void)ReadAll(told.get(), text.data(), text.size());
+  ptracer::KillAndReap(child);
+  return MakeError("{}", text);
+}
+
 }  // namespace
+
+void OutliveParent() { prctl(PR_SET_PDEATHSIG, 0); }
 
 bool MayChoosePids() {
   // Its own is taken, and the kernel says that only to who may choose.
@@ -185,29 +230,20 @@ Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
                                        const std::function<Result<pid_t>()>& restore) {
   if (options.new_pids && unshare(CLONE_NEWPID) != 0)
     return ErrnoError("can't make a pid namespace");
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
-  RestoredTree tree{.ending = Fd(ends[0])};
-  Fd report(ends[1]);
-  tree.first = fork();
-  if (tree.first < 0) return ErrnoError("can't fork");
-  if (tree.first == 0) {
-    tree.ending.Reset();
-    BeFirst(options, report, restore);
-  }
-  report.Reset();
-  Report said;
-  if (!ReadAll(tree.ending.get(), &said, sizeof said)) {
-    ptracer::KillAndReap(tree.first);
-    return Error(0, "the process that should restore it ended", tree.first);
-  }
-  if (said.root == 0) {
-    std::string text(said.text_size, 0);
-    (void)ReadAll(tree.ending.get(), text.data(), text.size());
-    ptracer::KillAndReap(tree.first);
-    return MakeError("{}", text);
-  }
+  RestoredTree tree;
+  tree.first =
+      TRY(Start(tree.ending, [&](const Fd& report) { BeFirst(options, report, restore); }));
+  TRY(RootFrom(tree.ending, tree.first));
   tree.root = FirstChildOf(tree.first);
+  return tree;
+}
+
+Result<RestoredTree> RestoreAside(const std::function<Result<pid_t>()>& restore) {
+  Fd told;
+  pid_t child = TRY(Start(told, [&](const Fd& report) { RestoreOnly(report, restore); }));
+  RestoredTree tree{.root = TRY(RootFrom(told, child))};
+  // It holds what the program has open.
+  TRY(ptracer::WaitOne(child, -1));
   return tree;
 }
 

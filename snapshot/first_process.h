@@ -1,10 +1,12 @@
-// A process of ours that a restored tree lives under where it can't live here: it restores the
-// tree, takes in its orphans, and ends with the last of them.
+// The process of ours that restores a tree: not the one that was asked to, whose end at any moment
+// must leave the whole tree or nothing. Until the tree is let go it ends with its parent, and the
+// tree with it; from then on (OutliveParent) it lets all of it go, whatever becomes of its parent.
 //
-// It is the first of a new pid namespace where the tree can't have its pids here: as an ordinary
-// user, who may not choose pids, or while others have them. An ordinary user's is in a user
-// namespace of its own too. And it leads the session where the tree had a terminal, but not the
-// leader of its session.
+// Where a tree can't live here, it lives under that process: the first one, which takes in its
+// orphans, and ends with the last of them. It is the first of a new pid namespace where the tree
+// can't have its pids here: as an ordinary user, who may not choose pids, or while others have
+// them. An ordinary user's is in a user namespace of its own too. And it leads the session where
+// the tree had a terminal, but not the leader of its session.
 #ifndef RETAKE_SNAPSHOT_FIRST_PROCESS_H_
 #define RETAKE_SNAPSHOT_FIRST_PROCESS_H_
 
@@ -29,7 +31,14 @@ struct FirstOptions {
   int terminal = -1;      // the master of its controlling terminal; -1: it has none
 };
 
-// Calls `restore`, which returns the pid of a tree's root, in a new process.
+// The one step from nothing to the whole tree.
+void OutliveParent();
+
+// Calls `restore`, which returns the pid of a tree's root, in a new process that is gone
+// afterwards. The root must be this one's child.
+Result<RestoredTree> RestoreAside(const std::function<Result<pid_t>()>& restore);
+
+// ... that stays.
 Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
                                        const std::function<Result<pid_t>()>& restore);
 

@@ -64,12 +64,17 @@ uint64_t FindStub(const CheckpointImage& image) {
 
 class Restorer {
  public:
-  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, Rights rights)
+  // `for_parent`: the root is to be our parent's child.
+  Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, Rights rights,
+           bool for_parent)
       : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {
     material_.rights = rights;
+    material_.for_parent = for_parent;
   }
 
   Result<pid_t> Restore() {
+    // Its waits are short. (Set before a fork, it would be the child's default.)
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     TRY(OpenMaterial());
     TRY(StartAll());
     for (size_t i = 0; i < processes_.size(); ++i) TRY(Build(i));
@@ -88,6 +93,7 @@ class Restorer {
       if (IsZombie(i)) TRY(processes_[i]->EndAs(image_.processes[i].wait_status));
     }
     pid_t root = processes_[0]->pid();
+    OutliveParent();
     for (size_t i = 0; i < processes_.size(); ++i) {
       if (!IsZombie(i)) TRY(processes_[i]->Release(image_.processes[i]));
     }
@@ -445,7 +451,6 @@ std::string MismatchWith(const CheckpointImage& image, const ArchDescription& ar
 }
 
 Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOptions& options) {
-  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   const CheckpointImage& image = checkpoint.image();
   std::string mismatch = MismatchWith(image, checkpoint.arch());
   if (!mismatch.empty()) return MakeError("it can't go on here: {}", mismatch);
@@ -465,7 +470,8 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
           "CAP_CHECKPOINT_RESTORE, or a user namespace");
     }
   }
-  auto restore = [&] { return Restorer(checkpoint, options, rights).Restore(); };
+  bool for_parent = false;
+  auto restore = [&] { return Restorer(checkpoint, options, rights, for_parent).Restore(); };
   bool all = rights == Rights::kAll;
   FirstOptions first{.new_pids = options.same_pids && (!all || !AreFree(image.processes))};
   // Somebody has to lead the session that the terminal is of.
@@ -473,9 +479,15 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
     return process.pid == image.processes[0].session;
   });
   if (OutsideTerminal(image) != nullptr && !led) first.terminal = options.terminal;
-  if (!first.new_pids && OutsideTerminal(image) == nullptr)
-    return RestoredTree{.root = TRY(restore()), .notes = std::move(notes)};
-  RestoredTree tree = TRY(RestoreUnderFirst(first, restore));
+  RestoredTree tree;
+  if (first.new_pids || OutsideTerminal(image) != nullptr) {
+    tree = TRY(RestoreUnderFirst(first, restore));
+  } else if (options.detached) {
+    tree.root = TRY(restore());
+  } else {
+    for_parent = true;
+    tree = TRY(RestoreAside(restore));
+  }
   tree.notes = std::move(notes);
   return tree;
 }

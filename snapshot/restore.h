@@ -21,6 +21,9 @@ struct RestoreOptions {
   // The master of a pseudoterminal: its slave becomes the terminal of a tree that had one from
   // outside. -1: there is none, and such a tree can't be restored.
   int terminal = -1;
+  // Nobody waits for this process: it may end whenever the tree has been let go, and isn't expected
+  // to be killed before.
+  bool detached = false;
 };
 
 // The terminal that a tree had from outside; null: none.

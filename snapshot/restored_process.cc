@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -34,8 +35,13 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
                                    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 
 // In the new process, until it is the husk. Only calls that are safe behind a clone.
-[[noreturn]] void BecomeHusk(int program, int go, const RestoreMaterial& material) {
+[[noreturn]] void BecomeHusk(int program, int go, pid_t tracer, const RestoreMaterial& material) {
   char byte = 0;
+  if (material.for_parent) {
+    // Yama lets a process be traced by its ancestors, and by whom it names.
+    prctl(PR_SET_PTRACER, static_cast<unsigned long>(tracer));
+    if (write(go, &byte, 1) != 1) _exit(125);
+  }
   if (read(go, &byte, 1) != 1) _exit(125);
   for (const std::vector<int>* group : {&material.mapped_files, &material.shared_objects,
                                         &material.open_files, &material.terminals}) {
@@ -48,13 +54,15 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
 }
 
 // A fork that gives the child its pid.
-Result<pid_t> ForkAs(pid_t pid) {
+Result<pid_t> ForkAs(pid_t pid, bool for_parent) {
   clone_args args{};
-  args.exit_signal = SIGCHLD;
+  // Then the signal of its end is the one of our own.
+  args.flags = for_parent ? CLONE_PARENT : 0;
+  args.exit_signal = for_parent ? 0 : SIGCHLD;
   args.set_tid = reinterpret_cast<uint64_t>(&pid);
   args.set_tid_size = 1;
   // Containers often refuse clone3.
-  pid_t child = pid == 0 ? fork() : Clone3(&args, sizeof args);
+  pid_t child = pid == 0 ? Clone(args.flags | args.exit_signal) : Clone3(&args, sizeof args);
   if (child >= 0) return child;
   int code = errno;
   if (code == EEXIST)
@@ -80,22 +88,30 @@ Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMat
                                                                 pid_t pid) {
   Fd program = TRY(HuskProgram());
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
-  Fd go_read(ends[0]);
-  Fd go_write(ends[1]);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return ErrnoError("can't make a pair of sockets");
+  Fd go(ends[0]);
+  Fd husk_go(ends[1]);
+  pid_t tracer = getpid();
   // What a child's timer slack is by default is what its parent's was.
   auto slack = static_cast<unsigned long>(prctl(PR_GET_TIMERSLACK));
   prctl(PR_SET_TIMERSLACK, 0);
-  auto forked = ForkAs(pid);
+  auto forked = ForkAs(pid, material.for_parent);
   if (!forked.ok() || *forked != 0) prctl(PR_SET_TIMERSLACK, slack);
   pid_t child = TRY(std::move(forked));
   if (child == 0) {
     // Else it would wait for itself if we ended now.
-    go_write.Reset();
-    BecomeHusk(program.get(), go_read.get(), material);
+    go.Reset();
+    BecomeHusk(program.get(), husk_go.get(), tracer, material);
+  }
+  husk_go.Reset();
+  char byte = 0;
+  if (material.for_parent && read(go.get(), &byte, 1) != 1) {
+    kill(child, SIGKILL);
+    return Error(0, "a new process ended at once", child);
   }
 
-  TaskMemory memory = TRY(AwaitHusk(child, go_write.get(), kTraceOptions));
+  TaskMemory memory = TRY(AwaitHusk(child, go.get(), kTraceOptions));
   std::unique_ptr<RestoredProcess> process(new RestoredProcess(material, child, std::move(memory)));
   TRY(process->Prepare());
   std::vector<Mapping> mappings = TRY(ReadMappings(child));

@@ -36,11 +36,12 @@ struct RestoreMaterial {
   int lowest = 0;
   uint64_t stub = 0;  // an address where no process of the image has anything
   Rights rights = Rights::kAll;
+  bool for_parent = false;  // the root is to be our parent's child, not ours
 };
 
 class RestoredProcess {
  public:
-  // Starts a husk as our child, which may get `pid`; 0: any.
+  // Starts a husk as our child, or our parent's, which may get `pid`; 0: any.
   static Result<std::unique_ptr<RestoredProcess>> Start(const RestoreMaterial& material, pid_t pid);
   RestoredProcess(const RestoredProcess&) = delete;
   RestoredProcess& operator=(const RestoredProcess&) = delete;

@@ -54,6 +54,11 @@ inline pid_t Clone3(void* args, size_t size) {
   return static_cast<pid_t>(syscall(SYS_clone3, args, size));
 }
 
+// As fork, with `flags` (the signal of its end in the lowest byte), and nothing else of libc.
+inline pid_t Clone(uint64_t flags) {
+  return static_cast<pid_t>(syscall(SYS_clone, flags, 0, 0, 0, 0));
+}
+
 // The bytes of the mask that were written; libc's wrapper doesn't tell.
 inline int SchedGetaffinity(pid_t tid, size_t size, void* mask) {
   return static_cast<int>(syscall(SYS_sched_getaffinity, tid, size, mask));

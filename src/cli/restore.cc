@@ -106,6 +106,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
 
   auto checkpoint = CheckpointReader::Open(file);
   if (!checkpoint.ok()) return Fail(Reason::kFailed, checkpoint.error().Message());
+  options.detached = detach;
   if (detach) return RestoreDetached(**checkpoint, options);
   std::unique_ptr<TerminalRelay> relay;
   if (const TerminalState* terminal = OutsideTerminal((*checkpoint)->image())) {

@@ -51,6 +51,7 @@ CASES = {
     "C08_killed_at_work": failures.killed_at_work,
     "C08_changed_files": failures.changed_files,
     "C08_restore_killed": failures.restore_killed,
+    "C08_restore_killed_late": failures.restore_killed_late,
     "C08_many_times": failures.many_times,
     "C09_damaged": failures.damaged,
     "C09_inspected": failures.inspected,

@@ -218,6 +218,39 @@ def restore_killed(bench):
         raise Failure("none was restored before it was killed: the moments are too early")
 
 
+def restore_killed_late(bench):
+    """A restore that is killed while it lets a large tree go has let go of all of it."""
+    count = 60
+    bench.start("/bin/sh", "-c", f"for i in $(seq {count}); do sleep 1000 & done; echo ready; wait")
+    bench.await_line("ready")
+    bench.checkpoint()
+    reaper = engine.Reaper()
+    wanted = ["sh"] + ["sleep"] * count
+    for _ in range(max(3, 20 // engine.SLOWNESS)):
+        command = subprocess.Popen([bench.retake, "restore", str(bench.image)], stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60 * engine.SLOWNESS
+        # Without a pause: the rest is let go within a millisecond.
+        while not has_let_go(command.pid):
+            if time.monotonic() > deadline:
+                raise Failure("nothing was let go")
+        command.kill()
+        command.wait()
+        wait_until("the whole tree", lambda: [name for name in programs_left() if name != "retake"] == wanted, 20,
+                   lambda: f"left: {programs_left()}")
+        engine.kill_descendants()
+        wait_until("the end of all", lambda: not reaper.poll())
+
+
+def has_let_go(pid):
+    """Whether the root of what a process of retake restores runs on its own."""
+    with contextlib.suppress(OSError):
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            status = pathlib.Path(f"/proc/{child}/status").read_text()
+            if "TracerPid:\t0\n" in status and (status.startswith("Name:\tsh\n") or has_let_go(child)):
+                return True
+    return False
+
+
 def programs_left():
     """The names of all of our descendants that live."""
     parents, names = {}, {}
