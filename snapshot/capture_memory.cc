@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <functional>
@@ -13,6 +14,13 @@
 
 namespace retake {
 namespace {
+
+// /dev/zero (Documentation/admin-guide/devices.txt), of which a private mapping is anonymous
+// memory.
+bool IsZeroDevice(const struct stat& status) {
+  constexpr unsigned kMemoryMajor = 1, kZeroMinor = 5;
+  return S_ISCHR(status.st_mode) && status.st_rdev == makedev(kMemoryMajor, kZeroMinor);
+}
 
 // A mapping shows memory that has no name in any directory.
 bool IsNameless(const Mapping& mapping) {
@@ -258,6 +266,10 @@ MemoryKind RegionFinder::FindObject(const TaskMemory& memory, const Mapping& map
     if (known == files_.end()) {
       struct stat status {};
       Fd file = OpenMappedFile(memory.pid(), memory, mapping, &status);
+      if (file && IsZeroDevice(status) && !mapping.shared) {
+        region.offset = 0;
+        return MemoryKind::kAnonymous;
+      }
       if (file) {
         auto index = static_cast<uint32_t>(image_.mapped_files.size());
         image_.mapped_files.push_back(NamedFileOf(mapping.name, status));

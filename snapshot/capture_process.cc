@@ -3,6 +3,7 @@
 #include <linux/ioprio.h>
 #include <linux/prctl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,8 +16,10 @@
 #include "snapshot/capture_task.h"
 #include "snapshot/confinement.h"
 #include "snapshot/injection.h"
+#include "snapshot/landlock.h"
 #include "snapshot/posix_timers.h"
 #include "snapshot/questions.h"
+#include "snapshot/smaps.h"
 #include "snapshot/terminal.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
@@ -103,8 +106,64 @@ Status ReadFromOutside(pid_t pid, pid_t tid, const ProcStatus& status, ProcessSt
   return {};
 }
 
+// MCL_FUTURE shows in what has just been mapped.
+Result<uint32_t> LocksFuture(pid_t pid, pid_t tid, const ProcStatus& before,
+                             const Injection& injection) {
+  ProcStatus with = TRY(ProcStatus::ReadTask(pid, tid));
+  if (with.Number("VmLck") == before.Number("VmLck")) return 0U;
+  for (const MappingDetails& details : TRY(ReadSmaps(tid))) {
+    const Mapping& mapping = details.mapping;
+    if (mapping.start > injection.scratch() || injection.scratch() >= mapping.end) continue;
+    bool on_fault = (details.flags & kLockedOnFault) != 0;
+    return static_cast<uint32_t>(MCL_FUTURE | (on_fault ? MCL_ONFAULT : 0));
+  }
+  return Error(0, "whether it locks memory to come can't be read", pid);
+}
+
+// What mbind(2) has set. The kernel tells of it only the process itself, for one address at a time.
+Status FindPolicies(pid_t pid, std::span<const Mapping> mappings, Injection& injection,
+                    Losses& losses) {
+  constexpr size_t kBatch = 256;
+  constexpr uint64_t kOfAddress = 2;  // MPOL_F_ADDR of <linux/mempolicy.h>
+  struct Asked {
+    const Mapping* mapping;
+    size_t call;
+    uint64_t room;
+  };
+  for (size_t next = 0; next < mappings.size();) {
+    std::vector<Asked> asked;
+    for (; next < mappings.size() && asked.size() < kBatch; ++next) {
+      const Mapping& mapping = mappings[next];
+      if (mapping.is_vsyscall() || mapping.is_vdso() || mapping.is_vvar()) continue;
+      uint64_t room = injection.Room(sizeof(int32_t));
+      BatchCall call = MakeCall(Sys::get_mempolicy, room, 0, 0, mapping.start, kOfAddress);
+      asked.push_back({&mapping, injection.Add(call), room});
+    }
+    TRY(injection.Run());
+    for (const Asked& one : asked) {
+      // A kernel without NUMA has no policies.
+      if (injection.result(one.call) != 0 || injection.At<int32_t>(one.room) == 0) continue;
+      losses.push_back({.pid = pid,
+                        .kind = "mapping",
+                        .what = fmt::format("{:#x} to {:#x} has a NUMA policy of its own (mbind), "
+                                            "which isn't kept",
+                                            one.mapping->start, one.mapping->end)});
+    }
+  }
+  return {};
+}
+
 // A filter of the task's own could answer calls that it is made to make by killing it.
 bool MayMakeCalls(pid_t tid, const ProcStatus& status, Losses& losses) {
+  if (ptracer::HandlesOwnCalls(tid)) {
+    losses.push_back({.pid = tid,
+                      .kind = "calls",
+                      .what =
+                          "it handles calls of its own by SIGSYS (PR_SET_SYSCALL_USER_DISPATCH), "
+                          "and so can't be asked what only it can tell",
+                      .forcible = false});
+    return false;
+  }
   SeccompState how = SeccompOf(status);
   if (how.mode == 0 || how == OwnSeccomp() ||
       ptracer::SuspendSeccomp(tid, FrozenTree::kTraceOptions).ok())
@@ -138,7 +197,13 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory&
     out.stop_signal = task.stopped_by;
   }
   FindConfinement(process, losses);
+  if (out.directory.ends_with(" (deleted)") && access(out.directory.c_str(), F_OK) != 0) {
+    losses.push_back({.pid = process.pid,
+                      .kind = "directory",
+                      .what = "its working directory has been deleted"});
+  }
 
+  LandlockProbe landlock;
   InjectionSite site = TRY(InjectionSite::Find(memory.memory(), memory.mappings(), process.pid));
   for (const FrozenTask& task : process.tasks) {
     ProcStatus own = TRY(ProcStatus::ReadTask(process.pid, task.tid));
@@ -155,7 +220,12 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory&
     }
     TRY(injection->Run());
     TRY(questions.Answer(*injection, state, losses));
-    if (of_process) TRY(of_process->Answer(*injection, out));
+    if (of_process) {
+      TRY(of_process->Answer(*injection, out));
+      TRY(FindPolicies(process.pid, memory.mappings(), *injection, losses));
+      out.locks_future = TRY(LocksFuture(process.pid, task.tid, own, *injection));
+    }
+    TRY(landlock.Ask(task.tid, state.credentials, *injection, losses));
     if (memory.wants_copy()) TRY(memory.MakeCopy(*injection));
     TRY(injection->End());
     out.tasks.push_back(std::move(state));

@@ -269,22 +269,23 @@ struct MemoryRegion {
 
 // What else /proc/PID/smaps tells of a mapping (VmFlags).
 enum RegionFlag : uint64_t {
-  kGrowsDown = 1 << 0,     // gd
-  kLocked = 1 << 1,        // lo
-  kNoReserve = 1 << 2,     // nr
-  kHugePages = 1 << 3,     // hg
-  kNoHugePages = 1 << 4,   // nh
-  kDontFork = 1 << 5,      // dc
-  kWipeOnFork = 1 << 6,    // wf
-  kDontDump = 1 << 7,      // dd
-  kMergeable = 1 << 8,     // mg
-  kSequential = 1 << 9,    // sr
-  kRandom = 1 << 10,       // rr
-  kHugeTlb = 1 << 11,      // ht
-  kSealed = 1 << 12,       // sl
-  kDroppable = 1 << 13,    // dp
-  kUserfaultfd = 1 << 14,  // um, uw, ui
-  kInputOutput = 1 << 15,  // io, pf: a device's
+  kGrowsDown = 1 << 0,       // gd
+  kLocked = 1 << 1,          // lo
+  kNoReserve = 1 << 2,       // nr
+  kHugePages = 1 << 3,       // hg
+  kNoHugePages = 1 << 4,     // nh
+  kDontFork = 1 << 5,        // dc
+  kWipeOnFork = 1 << 6,      // wf
+  kDontDump = 1 << 7,        // dd
+  kMergeable = 1 << 8,       // mg
+  kSequential = 1 << 9,      // sr
+  kRandom = 1 << 10,         // rr
+  kHugeTlb = 1 << 11,        // ht
+  kSealed = 1 << 12,         // sl
+  kDroppable = 1 << 13,      // dp
+  kUserfaultfd = 1 << 14,    // um, uw, ui
+  kInputOutput = 1 << 15,    // io, pf: a device's
+  kLockedOnFault = 1 << 17,  // lf: with lo
   // Not of smaps: what the mapping shows isn't to be had again, so all of it is among the pages.
   kWholeContents = 1 << 16,
 };
@@ -402,6 +403,9 @@ struct ProcessState {
   int32_t controlling_terminal = -1;
   int32_t foreground_group = 0;  // ... and the group in front there
   std::vector<PosixTimer> posix_timers;
+  bool merges_memory = false;  // PR_SET_MEMORY_MERGE
+  // MCL_FUTURE, with MCL_ONFAULT: what mlockall(2) does with memory to come.
+  uint32_t locks_future = 0;
 };
 
 template <typename V>
@@ -445,6 +449,8 @@ void Visit(V& visit, ProcessState& process) {
   visit("controlling_terminal", process.controlling_terminal);
   visit("foreground_group", process.foreground_group);
   visit("posix_timers", process.posix_timers);
+  visit("merges_memory", process.merges_memory);
+  visit("locks_future", process.locks_future);
 }
 
 // What a machine must have to restore it.

@@ -55,7 +55,14 @@ class Finder {
       for (size_t i = 0; i < kNamespaces.size(); ++i) {
         // What holds for all is said once.
         if (task.tid != first && theirs[i] == firsts[i]) continue;
-        if (theirs[i].empty() || theirs[i] == kOurs[i]) continue;
+        if (theirs[i] == kOurs[i] || kOurs[i].empty()) continue;
+        if (theirs[i].empty()) {
+          // It has been made, and nothing is in it yet; or it may not be looked at.
+          Lose(task.tid, "namespace",
+               fmt::format("which namespace ({}) it has can't be read", kNamespaces[i]),
+               /*certain=*/false);
+          continue;
+        }
         Lose(task.tid, "namespace",
              fmt::format("it is in another namespace ({}) than this command: run this inside it "
                          "(nsenter -t {} -a)",

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -271,6 +272,7 @@ Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
     TRY(LockAgain(opened.get(), file));
     restore.opened.push_back(TRY(HoldHigh(opened, options.lowest)));
   }
+  TRY(CompleteTerminals(restore));
   return std::move(restore.opened);
 }
 
@@ -279,10 +281,10 @@ namespace {
 void WatchAgain(const Descriptor& descriptor, const EpollState& epoll, uint64_t scratch,
                 std::vector<HolderCall>& calls) {
   constexpr uint64_t kEpollCtlAdd = 1;
-  for (const EpollEntry& entry : epoll.entries) {
+  auto add = [&](const EpollEntry& entry, uint32_t events) {
     // struct epoll_event: the data right behind the events where it is packed, else aligned.
     std::vector<uint8_t> bytes(HostArch().abi.epoll_event_size);
-    memcpy(bytes.data(), &entry.events, sizeof entry.events);
+    memcpy(bytes.data(), &events, sizeof events);
     memcpy(bytes.data() + bytes.size() - sizeof entry.data, &entry.data, sizeof entry.data);
     calls.push_back(
         {.call = MakeCall(Sys::epoll_ctl, static_cast<uint64_t>(descriptor.number), kEpollCtlAdd,
@@ -291,6 +293,23 @@ void WatchAgain(const Descriptor& descriptor, const EpollState& epoll, uint64_t 
          .purpose = fmt::format("have descriptor {} watch {}", descriptor.number, entry.number),
          // Another process that shares the description has done it.
          .tolerated = EEXIST});
+  };
+  // Those that have fired do so once more, as long as there is nothing else to report.
+  uint64_t fired = 0;
+  for (const EpollEntry& entry : epoll.entries) {
+    if (!entry.has_fired()) continue;
+    add(entry, entry.events | EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP);
+    ++fired;
+  }
+  uint64_t room = kStubScratchSize / HostArch().abi.epoll_event_size;
+  for (uint64_t taken = 0; taken < fired; taken += room) {
+    calls.push_back(
+        {.call = MakeCall(Sys::epoll_pwait, static_cast<uint64_t>(descriptor.number), scratch,
+                          std::min(room, fired - taken), 0, 0, sizeof(uint64_t)),
+         .purpose = fmt::format("have descriptor {} report what it had", descriptor.number)});
+  }
+  for (const EpollEntry& entry : epoll.entries) {
+    if (!entry.has_fired()) add(entry, entry.events);
   }
 }
 

@@ -48,6 +48,12 @@ constexpr unsigned long kSetTicks = _IOW('T', 0, uint64_t);
 
 bool IsTimerFd(const FdSubject& subject) { return subject.link == "anon_inode:[timerfd]"; }
 
+// The clock that shows the same time: those that wake a machine up can't be read everywhere.
+int PlainClock(int clock) {
+  if (clock == CLOCK_REALTIME_ALARM) return CLOCK_REALTIME;
+  return clock == CLOCK_BOOTTIME_ALARM ? CLOCK_BOOTTIME : clock;
+}
+
 Result<bool> CaptureTimerFd(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   // A repeating timer that has expired stands still until somebody asks: then the kernel counts
   // what it has missed, and fdinfo shows that.
@@ -63,6 +69,9 @@ Result<bool> CaptureTimerFd(const FdSubject& subject, FdCapture& capture, OpenFi
                            .ticks = now.InfoNumber("ticks", 10),
                            .remaining = Nanoseconds(value.it_value),
                            .interval = Nanoseconds(value.it_interval)};
+  TimerFdState& timer = *out.timer;
+  if (timer.remaining != 0 && (timer.settings & TFD_TIMER_ABSTIME) != 0)
+    timer.expires = ClockNanoseconds(PlainClock(timer.clock)) + timer.remaining;
   return true;
 }
 
@@ -71,8 +80,10 @@ Result<Fd> OpenTimerFd(const OpenFile& file, FdRestore&) {
   Fd fd(timerfd_create(timer.clock, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!fd) return ErrnoError("can't make a timerfd of clock {}", timer.clock);
   auto split = [](int64_t time) { return timespec{time / 1'000'000'000, time % 1'000'000'000}; };
-  itimerspec value{split(timer.interval), split(timer.remaining)};
-  if (timer.remaining != 0 && timerfd_settime(fd.get(), 0, &value, nullptr) != 0)
+  int settings = timer.expires != 0 ? timer.settings : 0;
+  itimerspec value{split(timer.interval),
+                   split(timer.expires != 0 ? timer.expires : timer.remaining)};
+  if (timer.remaining != 0 && timerfd_settime(fd.get(), settings, &value, nullptr) != 0)
     return ErrnoError("can't set a timerfd");
   if (timer.ticks != 0 && ioctl(fd.get(), kSetTicks, &timer.ticks) != 0)
     return ErrnoError("can't give a timerfd its {} unread expirations", timer.ticks);

@@ -2,6 +2,7 @@
 // it: an entry is known by the descriptor's number there (HolderCalls).
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "base/features.h"
 #include "base/syscall.h"
 #include "snapshot/fd_kind.h"
 
@@ -35,6 +37,16 @@ bool StillWatches(const FdSubject& subject, uint32_t target, uint64_t inode) {
   return stat(path.c_str(), &status) == 0 && status.st_ino == inode;
 }
 
+// EPOLLONESHOT that has fired: nothing is reported until it is armed again. A restored one fires
+// once for nobody, and so there must be something to report.
+bool CanFireAgain(const FdSubject& subject, int target) {
+  pollfd asked{-1, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0};
+  Fd pidfd(PidfdOpen(subject.pid));
+  Fd copy(MayUse(Feature::kPidfdGetfd) ? PidfdGetfd(pidfd.get(), target) : -1);
+  asked.fd = copy.get();
+  return copy && poll(&asked, 1, 0) == 1;
+}
+
 // "tfd:        5 events:       19 data:     deadbeef  pos:0 ino:1a sdev:8"
 Result<bool> CaptureEpoll(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   EpollState state;
@@ -48,6 +60,12 @@ Result<bool> CaptureEpoll(const FdSubject& subject, FdCapture& capture, OpenFile
     // The inode is told from Linux 4.14 on.
     if (read < 3) return MakeError("can't read what an epoll instance watches");
     at += 4;
+    if (entry.has_fired() && !CanFireAgain(subject, entry.number)) {
+      capture.Lose(subject, fmt::format("that it reports descriptor {} no more until it is armed "
+                                        "again (EPOLLONESHOT): it would report an error or a "
+                                        "hang-up of it",
+                                        entry.number));
+    }
     if (StillWatches(subject, static_cast<uint32_t>(entry.number), inode)) {
       state.entries.push_back(entry);
     } else {

@@ -2,13 +2,17 @@
 // Connections are another matter: the other end doesn't stand still.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "snapshot/fd_kind.h"
+#include "snapshot/socket_attachments.h"
 #include "snapshot/socket_state.h"
 
 namespace retake {
@@ -79,12 +83,18 @@ Result<bool> CaptureInternetSocket(const FdSubject& subject, FdCapture& capture,
   } else if (state.type == SOCK_DGRAM) {
     bool rights = false;
     auto queued = TRY(PeekSocket(subject.copy->get(), false, &rights));
+    int corked = 0, unsent = 0;
+    socklen_t size = sizeof corked;
+    getsockopt(subject.copy->get(), IPPROTO_UDP, UDP_CORK, &corked, &size);
+    if (corked != 0 && ioctl(subject.copy->get(), SIOCOUTQ, &unsent) == 0 && unsent > 0)
+      capture.Lose(subject, "a datagram that wasn't finished (UDP_CORK)");
     if (!queued.empty())
       capture.Lose(subject, fmt::format("{} datagrams that wait in it", queued.size()));
   } else {
     capture.Lose(subject, "raw sockets aren't kept");
     return false;
   }
+  CaptureAttachments(subject, capture, state);
   out.socket = std::move(state);
   return true;
 }
@@ -103,6 +113,7 @@ Result<Fd> OpenInternetSocket(const OpenFile& file, FdRestore&) {
       connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
               static_cast<socklen_t>(state.peer_name.size())) != 0)
     return ErrnoError("can't connect a socket to {}", Describe(state.peer_name));
+  TRY(RestoreAttachments(fd.get(), state));
   TRY(SetStatusFlags(fd.get(), file));
   return fd;
 }

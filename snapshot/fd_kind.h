@@ -76,6 +76,9 @@ void FindOutsideTerminals(std::span<OpenFile> files);
 // ... sockets likewise.
 void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files);
 
+// What keeps others from being opened comes when all are.
+Status CompleteTerminals(const FdRestore& restore);
+
 // Flags that open(2) takes again: without those that only say how it was opened.
 int ReopenFlags(const OpenFile& file);
 // Sets the status flags that fcntl(F_SETFL) can set.

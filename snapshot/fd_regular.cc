@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -16,11 +17,36 @@ bool IsDeleted(const FdSubject& subject) {
   return subject.status.st_nlink == 0 || subject.link.ends_with(" (deleted)");
 }
 
+// ipc/mqueue.c.
+constexpr auto kMessageQueueMagic = 0x19800202;
+
+bool IsOfMessageQueues(const FdSubject& subject) {
+  struct statfs system {};
+  std::string path = fmt::format("/proc/{}/fd/{}", subject.pid, subject.number);
+  return statfs(path.c_str(), &system) == 0 && system.f_type == kMessageQueueMagic;
+}
+
+// Whether its name leads to it: it isn't of a mount that is nowhere, nor below another one.
+bool IsReachable(const FdSubject& subject) {
+  struct stat named {};
+  std::string path = fmt::format("/proc/{}/root{}", subject.pid, subject.link);
+  return lstat(path.c_str(), &named) == 0 && named.st_dev == subject.status.st_dev &&
+         named.st_ino == subject.status.st_ino;
+}
+
 Result<bool> CaptureNamed(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  if (IsOfMessageQueues(subject)) {
+    capture.Lose(subject, "POSIX message queues aren't kept");
+    return false;
+  }
   if ((out.flags & O_PATH) == 0 && subject.link.starts_with("/proc/")) {
     capture.Lose(subject, fmt::format("what files of /proc say is another thing after a restore "
                                       "(--skip-fd {} leaves it out)",
                                       subject.number));
+    return false;
+  }
+  if (!IsReachable(subject)) {
+    capture.Lose(subject, "its name doesn't lead to it");
     return false;
   }
   out.named = NamedFileOf(subject.link, subject.status);
@@ -102,12 +128,21 @@ bool IsNameless(const FdSubject& subject) {
 }
 
 Result<bool> CaptureNameless(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
+  if (IsOfMessageQueues(subject)) {
+    capture.Lose(subject, "POSIX message queues aren't kept");
+    return false;
+  }
   // A description of our own, to read it by without moving the offset of theirs.
   std::string path = fmt::format("/proc/{}/fd/{}", subject.pid, subject.number);
   Fd own(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!own) {
     capture.Lose(subject, "it has no name any more and can't be read");
     return false;
+  }
+  if (subject.status.st_nlink > 0) {
+    capture.Lose(subject,
+                 "it was deleted, and has another name, which can't be found: it would be another "
+                 "file than the one there");
   }
   out.object = capture.objects.IndexOf(subject.status.st_dev, subject.status.st_ino, subject.link);
   SharedObject& object = capture.objects.at(out.object);
@@ -123,7 +158,7 @@ Result<Fd> OpenNameless(const OpenFile& file, FdRestore& restore) {
   if (file.object >= restore.options.objects.size())
     return MakeError("the checkpoint is damaged: a file without a name has no contents");
   std::string path = fmt::format("/proc/self/fd/{}", restore.options.objects[file.object]);
-  int flags = ReopenFlags(file) & ~(O_TMPFILE & ~O_DIRECTORY);
+  int flags = ReopenFlags(file) & ~O_TMPFILE;
   Fd fd(open(path.c_str(), flags | O_CLOEXEC));
   if (!fd) return ErrnoError("can't open a file without a name again");
   if (lseek(fd.get(), file.offset, SEEK_SET) < 0)

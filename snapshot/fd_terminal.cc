@@ -163,7 +163,16 @@ Status SetTerminal(int fd, const TerminalState& state) {
                static_cast<unsigned short>(state.width), static_cast<unsigned short>(state.height)};
   if (ioctl(fd, TCSETS2, &modes) != 0 || ioctl(fd, TIOCSWINSZ, &size) != 0)
     return ErrnoError("can't set a terminal's modes");
-  if (state.exclusive && ioctl(fd, TIOCEXCL) != 0) return ErrnoError("can't set a terminal's mode");
+  return {};
+}
+
+Status CompleteTerminals(const FdRestore& restore) {
+  for (size_t i = 0; i < restore.opened.size(); ++i) {
+    const auto& terminal = restore.files[i].terminal;
+    bool mine = terminal && terminal->exclusive && !restore.options.replaced.contains(i);
+    if (mine && ioctl(restore.opened[i].get(), TIOCEXCL) != 0)
+      return ErrnoError("can't have a terminal to itself");
+  }
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <linux/unix_diag.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <cstring>
 
 #include "snapshot/fd_kind.h"
+#include "snapshot/socket_attachments.h"
 #include "snapshot/socket_state.h"
 
 namespace retake {
@@ -25,6 +27,7 @@ struct Diagnosis {
   uint32_t shut_down = 0;
   uint32_t waiting = 0;  // of a listening one: connections that weren't accepted
   uint32_t backlog = 0;
+  uint64_t name_device = 0, name_inode = 0;  // of the file that it was bound to; 0: none
 };
 
 std::optional<Diagnosis> Diagnose(uint64_t inode) {
@@ -40,7 +43,7 @@ std::optional<Diagnosis> Diagnose(uint64_t inode) {
   question.request.sdiag_family = AF_UNIX;
   question.request.udiag_states = ~0U;
   question.request.udiag_ino = static_cast<uint32_t>(inode);
-  question.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
+  question.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_VFS;
   question.request.udiag_cookie[0] = question.request.udiag_cookie[1] = ~0U;
   if (send(netlink.get(), &question, sizeof question, 0) < 0) return std::nullopt;
   alignas(nlmsghdr) char answer[4096];
@@ -59,6 +62,16 @@ std::optional<Diagnosis> Diagnose(uint64_t inode) {
         memcpy(&value, RTA_DATA(part), sizeof value);
         out.peer_inode = value;
         break;
+      case UNIX_DIAG_VFS: {
+        unix_diag_vfs file{};
+        memcpy(&file, RTA_DATA(part), sizeof file);
+        // The kernel's own dev_t: 20 bits of minor number.
+        constexpr uint32_t kMinorBits = 20;
+        out.name_device = makedev(file.udiag_vfs_dev >> kMinorBits,
+                                  file.udiag_vfs_dev & ((1U << kMinorBits) - 1));
+        out.name_inode = file.udiag_vfs_ino;
+        break;
+      }
       case UNIX_DIAG_SHUTDOWN:
         out.shut_down = *static_cast<const uint8_t*>(RTA_DATA(part));
         break;
@@ -78,6 +91,34 @@ std::optional<Diagnosis> Diagnose(uint64_t inode) {
 
 bool IsUnixSocket(const FdSubject& subject) { return SocketDomain(subject) == AF_UNIX; }
 
+std::string PathIn(const std::vector<uint8_t>& name) {
+  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
+  if (name.size() <= kStart || name[kStart] == 0) return {};
+  const char* path = reinterpret_cast<const char*>(name.data()) + kStart;
+  return std::string(path, strnlen(path, name.size() - kStart));
+}
+
+// Where its name leads to it from, if it does.
+void FindName(const FdSubject& subject, const Diagnosis& diagnosis, FdCapture& capture,
+              SocketState& state) {
+  std::string path = PathIn(state.name);
+  // A connection that was accepted has its listener's name.
+  if (path.empty() || (!state.peer_name.empty() && state.type != SOCK_DGRAM)) return;
+  bool relative = !path.starts_with('/');
+  struct stat status {};
+  std::string from = fmt::format("/proc/{}/{}", subject.pid, relative ? "cwd/" : "root");
+  bool leads = stat((from + path).c_str(), &status) == 0 &&
+               status.st_dev == diagnosis.name_device && status.st_ino == diagnosis.name_inode;
+  state.unlinked = !leads;
+  if (!relative) return;
+  state.directory = ReadProcLink(subject.pid, "cwd");
+  if (!leads) {
+    capture.Lose(subject, fmt::format("whether its name, {}, leads to it from anywhere: not from "
+                                      "its working directory",
+                                      path));
+  }
+}
+
 Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   int fd = subject.copy->get();
   SocketState state = TRY(ReadSocket(fd, subject.status.st_ino));
@@ -88,6 +129,8 @@ Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, Ope
   }
   state.peer_inode = diagnosis->peer_inode;
   state.shut_down = diagnosis->shut_down;
+  FindName(subject, *diagnosis, capture, state);
+  CaptureAttachments(subject, capture, state);
   if (state.listening) {
     state.backlog = diagnosis->backlog;
     if (diagnosis->waiting > 0) {
@@ -145,21 +188,16 @@ Result<Fd> OpenPair(const OpenFile& file, FdRestore& restore) {
   TRY(Refill(there.get(), mine));
   if (peer != nullptr) {
     TRY(Refill(here.get(), *peer->socket));
+    TRY(RestoreAttachments(there.get(), *peer->socket));
     TRY(ShutDown(there.get(), peer->socket->shut_down));
     TRY(SetStatusFlags(there.get(), *peer));
     restore.waiting.emplace(mine.peer_inode, std::move(there));
   }
   // Without a peer: it goes now, and what it had sent stays.
+  TRY(RestoreAttachments(here.get(), mine));
   TRY(ShutDown(here.get(), mine.shut_down));
   TRY(SetStatusFlags(here.get(), file));
   return here;
-}
-
-std::string PathIn(const std::vector<uint8_t>& name) {
-  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
-  if (name.size() <= kStart || name[kStart] == 0) return {};
-  const char* path = reinterpret_cast<const char*>(name.data()) + kStart;
-  return std::string(path, strnlen(path, name.size() - kStart));
 }
 
 // A socket file that nobody listens at is what is left of the socket that is being restored.
@@ -174,6 +212,33 @@ Status RemoveDead(const SocketState& state) {
     return MakeError("the socket {} is in use by another process", path);
   if (unlink(path.c_str()) != 0) return ErrnoError("can't replace the socket {}", path);
   return {};
+}
+
+// Gives it its name, a path as the program gave it or one in the abstract, and by that what waited.
+Status Bind(int fd, const SocketState& state) {
+  Fd here(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!state.directory.empty() && (!here || chdir(state.directory.c_str()) != 0))
+    return ErrnoError("can't go to {}, where a socket was", state.directory);
+  auto bind_there = [&]() -> Status {
+    TRY(RemoveDead(state));
+    if (bind(fd, reinterpret_cast<const sockaddr*>(state.name.data()),
+             static_cast<socklen_t>(state.name.size())) != 0)
+      return ErrnoError("can't bind a socket to {}", PathIn(state.name));
+    if (!state.queued.empty()) {
+      Fd sender(socket(AF_UNIX, state.type | SOCK_CLOEXEC, 0));
+      if (connect(sender.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
+                  static_cast<socklen_t>(state.name.size())) != 0)
+        return ErrnoError("can't put back what waited in a socket");
+      TRY(Refill(sender.get(), state));
+    }
+    if (state.unlinked && unlink(PathIn(state.name).c_str()) != 0)
+      return ErrnoError("can't take a socket's name {} away again", PathIn(state.name));
+    return {};
+  };
+  Status bound = bind_there();
+  if (!state.directory.empty() && fchdir(here.get()) != 0)
+    return ErrnoError("can't go back to the working directory");
+  return bound;
 }
 
 Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
@@ -193,23 +258,14 @@ Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
   if (!fd) return ErrnoError("can't make a socket");
   TRY(SetSocketOptions(fd.get(), state));
   if (state.name.size() > sizeof(sa_family_t)) {
-    TRY(RemoveDead(state));
-    if (bind(fd.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
-             static_cast<socklen_t>(state.name.size())) != 0)
-      return ErrnoError("can't bind a socket to {}", PathIn(state.name));
+    TRY(Bind(fd.get(), state));
   }
   if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
     return ErrnoError("can't listen at {}", PathIn(state.name));
-  if (!state.queued.empty()) {
-    Fd sender(socket(AF_UNIX, state.type | SOCK_CLOEXEC, 0));
-    if (connect(sender.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
-                static_cast<socklen_t>(state.name.size())) != 0)
-      return ErrnoError("can't put back what waited in a socket");
-    TRY(Refill(sender.get(), state));
-  }
   if (datagrams_out && connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
                                static_cast<socklen_t>(state.peer_name.size())) != 0)
     return ErrnoError("can't connect a socket to {}", PathIn(state.peer_name));
+  TRY(RestoreAttachments(fd.get(), state));
   TRY(SetStatusFlags(fd.get(), file));
   return fd;
 }

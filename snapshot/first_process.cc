@@ -21,6 +21,7 @@ namespace retake {
 namespace {
 
 constexpr int kFailed = 125;
+constexpr int kReapBound = 10'000;  // ms
 
 // What the process that restores tells: the root's pid as it sees it and no text, or why there is
 // none; then, of a first process, the root's wait status.
@@ -241,7 +242,13 @@ Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
 Result<RestoredTree> RestoreAside(const std::function<Result<pid_t>()>& restore) {
   Fd told;
   pid_t child = TRY(Start(told, [&](const Fd& report) { RestoreOnly(report, restore); }));
-  RestoredTree tree{.root = TRY(RootFrom(told, child))};
+  Result<pid_t> root = RootFrom(told, child);
+  if (!root.ok()) {
+    // What had begun as the root would hold its pid until this ends.
+    ptracer::ReapAll(kReapBound);
+    return root.error();
+  }
+  RestoredTree tree{.root = *root};
   // It holds what the program has open.
   TRY(ptracer::WaitOne(child, -1));
   return tree;

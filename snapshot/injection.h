@@ -66,6 +66,8 @@ class Injection {
   }
   ByteSpan BytesAt(uint64_t address, size_t size) const;
   Status End();
+  // Where it has mapped what calls need.
+  uint64_t scratch() const { return home_.scratch; }
 
   // A process in the same memory that makes calls, and that the task's parent, its other tasks and
   // its signals know nothing of. It is traced, stopped, and ends with us. Between the two calls the

@@ -6,6 +6,7 @@
 #ifndef RETAKE_SNAPSHOT_OPEN_FILE_H_
 #define RETAKE_SNAPSHOT_OPEN_FILE_H_
 
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -109,6 +110,7 @@ struct TimerFdState {
   uint64_t ticks = 0;     // expirations that were not read
   int64_t remaining = 0;  // 0: not armed
   int64_t interval = 0;
+  int64_t expires = 0;  // the time on its clock, if it was set to one
 };
 
 template <typename V>
@@ -118,6 +120,7 @@ void Visit(V& visit, TimerFdState& timer) {
   visit("ticks", timer.ticks);
   visit("remaining", timer.remaining);
   visit("interval", timer.interval);
+  visit("expires", timer.expires);
 }
 
 struct SignalFdState {
@@ -134,6 +137,9 @@ struct EpollEntry {
   int32_t number = 0;
   uint32_t events = 0;
   uint64_t data = 0;
+
+  // EPOLLONESHOT and nothing to report: errors and hang-ups are reported of any other entry.
+  bool has_fired() const { return (events & (EPOLLONESHOT | EPOLLERR)) == EPOLLONESHOT; }
 };
 
 template <typename V>
@@ -164,6 +170,17 @@ void Visit(V& visit, SocketOption& option) {
   visit("value", option.value);
 }
 
+struct MulticastGroup {
+  std::string interface;         // its name
+  std::vector<uint8_t> address;  // 4 or 16 bytes
+};
+
+template <typename V>
+void Visit(V& visit, MulticastGroup& group) {
+  visit("interface", group.interface);
+  visit("address", group.address);
+}
+
 struct SocketState {
   uint64_t inode = 0;
   int32_t domain = 0, type = 0, protocol = 0;
@@ -175,6 +192,11 @@ struct SocketState {
   uint32_t shut_down = 0;  // 1: for reading, 2: for writing
   std::vector<QueuedBytes> queued;
   std::vector<SocketOption> options;
+  std::vector<uint8_t> filter;  // struct sock_filter, one after the other
+  bool filter_locked = false;   // SO_LOCK_FILTER
+  std::vector<MulticastGroup> groups;
+  std::string directory;  // where its name, if that is a relative path, leads to it
+  bool unlinked = false;  // its name, a path, leads to it no more
 };
 
 template <typename V>
@@ -191,6 +213,11 @@ void Visit(V& visit, SocketState& socket) {
   visit("shut_down", socket.shut_down);
   visit("queued", socket.queued);
   visit("options", socket.options);
+  visit("filter", socket.filter);
+  visit("filter_locked", socket.filter_locked);
+  visit("groups", socket.groups);
+  visit("directory", socket.directory);
+  visit("unlinked", socket.unlinked);
 }
 
 struct InotifyWatch {

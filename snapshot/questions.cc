@@ -18,6 +18,7 @@ constexpr int kSignals = 64;
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
 constexpr uint64_t kGetMdwe = 66;
+constexpr uint64_t kGetMemoryMerge = 68;
 // <linux/membarrier.h>, Linux 6.3: MEMBARRIER_CMD_GET_REGISTRATIONS.
 constexpr uint64_t kGetRegistrations = 1 << 9;
 
@@ -124,6 +125,7 @@ ProcessQuestions::ProcessQuestions(Injection& injection, const ProcStatus& statu
   subreaper_call_ = injection.Add(MakeCall(Sys::prctl, PR_GET_CHILD_SUBREAPER, subreaper_));
   denied_ = injection.Add(MakeCall(Sys::prctl, kGetMdwe));
   no_huge_ = injection.Add(MakeCall(Sys::prctl, PR_GET_THP_DISABLE));
+  merges_ = injection.Add(MakeCall(Sys::prctl, kGetMemoryMerge));
   membarrier_ = injection.Add(MakeCall(Sys::membarrier, kGetRegistrations));
 }
 
@@ -163,6 +165,7 @@ Status ProcessQuestions::Answer(const Injection& injection, ProcessState& out) c
   uint64_t denied = injection.result(denied_);
   if (!CallFailed(denied)) out.execution_denied = denied;
   out.no_huge_pages = injection.result(no_huge_) == 1;
+  out.merges_memory = injection.result(merges_) == 1;
   uint64_t registrations = injection.result(membarrier_);
   if (!CallFailed(registrations)) out.membarrier = registrations;
   return {};

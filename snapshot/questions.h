@@ -60,7 +60,7 @@ class ProcessQuestions {
   std::vector<Action> actions_;
   std::vector<AskedTimer> posix_timers_;
   std::vector<Timer> timers_;
-  size_t brk_, dumpable_, subreaper_call_, denied_, no_huge_, membarrier_;
+  size_t brk_, dumpable_, subreaper_call_, denied_, no_huge_, merges_, membarrier_;
   uint64_t subreaper_;
 };
 

@@ -94,8 +94,12 @@ class Restorer {
     }
     pid_t root = processes_[0]->pid();
     OutliveParent();
-    for (size_t i = 0; i < processes_.size(); ++i) {
-      if (!IsZombie(i)) TRY(processes_[i]->Release(image_.processes[i]));
+    // Those that are stopped first: their parents find them so.
+    for (auto condition : {ProcessCondition::kStopped, ProcessCondition::kRunning}) {
+      for (size_t i = 0; i < processes_.size(); ++i) {
+        const ProcessState& state = image_.processes[i];
+        if (state.condition == condition) TRY(processes_[i]->Release(state));
+      }
     }
     return root;
   }

@@ -204,8 +204,11 @@ Status RestoredProcess::ProtectRegions(const ProcessState& state) {
       calls.push_back(
           MakeCall(Sys::madvise, region.start, region.size, static_cast<uint64_t>(advice.advice)));
     }
-    if ((region.flags & kLocked) != 0)
+    if ((region.flags & kLockedOnFault) != 0) {
+      calls.push_back(MakeCall(Sys::mlock2, region.start, region.size, MLOCK_ONFAULT));
+    } else if ((region.flags & kLocked) != 0) {
       calls.push_back(MakeCall(Sys::mlock, region.start, region.size));
+    }
   }
   for (const GuardRange& guard : state.guards)
     calls.push_back(MakeCall(Sys::madvise, guard.start, guard.size, kGuardInstall));

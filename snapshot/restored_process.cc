@@ -30,6 +30,7 @@ constexpr int kEndBound = 10'000;  // ms
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
 constexpr uint64_t kSetMdwe = 65;
+constexpr uint64_t kSetMemoryMerge = 67;
 
 constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
                                    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
@@ -72,6 +73,17 @@ Result<pid_t> ForkAs(pid_t pid, bool for_parent) {
     return Error(code, "may not choose the pid of a process: that needs CAP_CHECKPOINT_RESTORE",
                  pid);
   return Error(code, "can't start a process", pid);
+}
+
+// Not for ever: somebody may have continued or ended it.
+void AwaitStopped(pid_t tid) {
+  constexpr int kStopBound = 1'000;  // ms
+  int64_t deadline = MonotonicMilliseconds() + kStopBound;
+  while (MonotonicMilliseconds() < deadline) {
+    auto stat = ProcStat::Read(tid);
+    if (!stat.ok() || stat->state() == 'T') return;
+    usleep(100);
+  }
 }
 
 // siginfo_t begins with the signal's number.
@@ -247,6 +259,8 @@ Status RestoredProcess::BuildState(const ProcessState& state) {
   };
   if (state.subreaper) calls.push_back(MakeCall(Sys::prctl, PR_SET_CHILD_SUBREAPER, 1));
   if (state.no_huge_pages) calls.push_back(MakeCall(Sys::prctl, PR_SET_THP_DISABLE, 1));
+  if (state.merges_memory) calls.push_back(MakeCall(Sys::prctl, kSetMemoryMerge, 1));
+  if (state.locks_future != 0) calls.push_back(MakeCall(Sys::mlockall, state.locks_future));
   if (state.execution_denied != 0)
     calls.push_back(MakeCall(Sys::prctl, kSetMdwe, state.execution_denied));
   TRY(Run(calls, "can't set what it is"));
@@ -311,17 +325,26 @@ Status RestoredProcess::BuildTasks(const ProcessState& state) {
   if (state.dumpable <= 1)
     TRY(CallTask(tasks_[0], {}, MakeCall(Sys::prctl, PR_SET_DUMPABLE, state.dumpable), "dumpable"));
   // Last, since they bind what comes before.
+  return SetLimits(state);
+}
+
+Status RestoredProcess::SetLimits(const ProcessState& state) {
   for (size_t resource = 0; resource < state.limits.size(); ++resource) {
     rlimit limit{state.limits[resource].soft, state.limits[resource].hard};
     rlimit present{};
     auto which = static_cast<__rlimit_resource>(resource);
-    if (prlimit(pid_, which, nullptr, &present) == 0 && present.rlim_cur == limit.rlim_cur &&
+    // It has ours until then; those of another user only CAP_SYS_RESOURCE may ask for, or set.
+    if (getrlimit(which, &present) == 0 && present.rlim_cur == limit.rlim_cur &&
         present.rlim_max == limit.rlim_max)
       continue;
-    if (prlimit(pid_, which, &limit, nullptr) != 0) {
-      return ErrnoError("can't set its resource limit {} to {} (hard {})", resource, limit.rlim_cur,
-                        limit.rlim_max);
-    }
+    if (prlimit(pid_, which, &limit, nullptr) == 0) continue;
+    ByteSpan bytes(reinterpret_cast<const uint8_t*>(&limit), sizeof limit);
+    uint64_t result = TRY(CallWith(bytes, MakeCall(Sys::prlimit64, 0, resource, scratch(), 0)));
+    if (!CallFailed(result)) continue;
+    return Error(static_cast<int>(-result),
+                 fmt::format("can't set its resource limit {} to {} (hard {})", resource,
+                             limit.rlim_cur, limit.rlim_max),
+                 pid_);
   }
   return {};
 }
@@ -418,7 +441,12 @@ Status RestoredProcess::Complete(const ProcessState& state) {
 Status RestoredProcess::Release(const ProcessState& state) {
   if (state.condition == ProcessCondition::kStopped) kill(pid_, SIGSTOP);
   released_ = true;
-  for (const Task& task : LivingTasks(state)) TRY(ptracer::Detach(task.tid));
+  for (const Task& task : LivingTasks(state)) {
+    Status detached = ptracer::Detach(task.tid);
+    // One that was let go before may have ended it already.
+    if (!detached.ok() && detached.error().code() != ESRCH) return detached;
+  }
+  if (state.condition == ProcessCondition::kStopped) AwaitStopped(LivingTasks(state)[0].tid);
   return {};
 }
 

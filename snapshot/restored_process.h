@@ -91,6 +91,7 @@ class RestoredProcess {
   Status LetExit(const BatchCall& exit);
   RemoteCalls Remote(const Task& task);
   // Makes the calls; the first that fails is the error, told with `what`.
+  Status SetLimits(const ProcessState& state);
   Status Run(std::span<BatchCall> calls, const char* what);
   Status CallTask(const Task& task, ByteSpan bytes, const BatchCall& call, const char* what);
 

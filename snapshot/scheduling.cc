@@ -60,7 +60,9 @@ Status ApplyScheduling(pid_t tid, const Scheduling& wanted) {
     (void)SchedSetaffinity(tid, wanted.affinity.size(), wanted.affinity.data());
   }
   bool same = wanted.policy == present.policy && wanted.flags == present.flags &&
-              wanted.nice == present.nice && wanted.priority == present.priority;
+              wanted.nice == present.nice && wanted.priority == present.priority &&
+              // Of the ordinary policies: a slice of its own, from Linux 6.12 on.
+              (wanted.runtime == present.runtime || wanted.runtime == 0);
   if (!same) {
     SchedAttributes attributes{.size = sizeof attributes,
                                .policy = wanted.policy,

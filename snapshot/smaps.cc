@@ -33,7 +33,7 @@ constexpr FlagName kFlagNames[] = {
     {"rr", kRandom},
     {"dc", kDontFork},
     {"de", 0},
-    {"lf", kLocked},
+    {"lf", kLockedOnFault},
     {"ac", 0},
     {"nr", kNoReserve},
     {"ht", kHugeTlb},

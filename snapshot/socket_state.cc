@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,45 +19,133 @@ struct OptionName {
   bool doubled = false;  // the kernel gives twice what it was set to, socket(7)
 };
 
+// <asm-generic/socket.h>, <linux/in.h>, <linux/tcp.h> and <linux/udp.h>; headers of Debian 12 lack
+// those of later kernels.
+constexpr int kSoPreferBusyPoll = 69, kSoBusyPollBudget = 70, kSoTxRehash = 74, kSoRcvMark = 75;
+constexpr int kSoPassPidfd = 76, kSoRcvPriority = 82, kSoPassRights = 83;
+constexpr int kIpLocalPortRange = 51;
+constexpr int kUdpNoCheck6Tx = 101, kUdpNoCheck6Rx = 102, kUdpSegment = 103, kUdpGro = 104;
+
+// In the order in which they are set. Some take a capability, such as SO_MARK.
 constexpr OptionName kOptions[] = {
     {AF_UNSPEC, 0, SOL_SOCKET, SO_REUSEADDR},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_REUSEPORT},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_KEEPALIVE},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_BROADCAST},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_DONTROUTE},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_OOBINLINE},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_NO_CHECK},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_LINGER},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_PASSCRED},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_PASSSEC},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_PRIORITY},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_MARK},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_BINDTODEVICE},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_SNDTIMEO},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_RCVTIMEO},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_RCVLOWAT},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_TIMESTAMP},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_TIMESTAMPNS},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_TIMESTAMPING},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_RXQ_OVFL},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_PEEK_OFF},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_NOFCS},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_SELECT_ERR_QUEUE},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_BUSY_POLL},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoPreferBusyPoll},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoBusyPollBudget},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_MAX_PACING_RATE},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_INCOMING_CPU},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_ZEROCOPY},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_TXTIME},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoTxRehash},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoRcvMark},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoPassPidfd},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoRcvPriority},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoPassRights},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_SNDBUF, true},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_RCVBUF, true},
     {AF_INET, 0, IPPROTO_IP, IP_TOS},
     {AF_INET, 0, IPPROTO_IP, IP_TTL},
+    {AF_INET, 0, IPPROTO_IP, IP_OPTIONS},
+    {AF_INET, 0, IPPROTO_IP, IP_MINTTL},
+    {AF_INET, 0, IPPROTO_IP, IP_MTU_DISCOVER},
     {AF_INET, 0, IPPROTO_IP, IP_RECVERR},
+    {AF_INET, 0, IPPROTO_IP, IP_RECVTTL},
+    {AF_INET, 0, IPPROTO_IP, IP_RECVTOS},
+    {AF_INET, 0, IPPROTO_IP, IP_RECVOPTS},
+    {AF_INET, 0, IPPROTO_IP, IP_RETOPTS},
+    {AF_INET, 0, IPPROTO_IP, IP_RECVORIGDSTADDR},
+    {AF_INET, 0, IPPROTO_IP, IP_RECVFRAGSIZE},
     {AF_INET, 0, IPPROTO_IP, IP_PKTINFO},
+    {AF_INET, 0, IPPROTO_IP, IP_PASSSEC},
+    {AF_INET, 0, IPPROTO_IP, IP_CHECKSUM},
     {AF_INET, 0, IPPROTO_IP, IP_FREEBIND},
+    {AF_INET, 0, IPPROTO_IP, IP_TRANSPARENT},
+    {AF_INET, 0, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
+    {AF_INET, 0, IPPROTO_IP, kIpLocalPortRange},
+    {AF_INET, 0, IPPROTO_IP, IP_UNICAST_IF},
+    {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_IF},
+    {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_TTL},
+    {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_LOOP},
+    {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_ALL},
+    {AF_INET6, 0, IPPROTO_IP, IP_TOS},
+    {AF_INET6, 0, IPPROTO_IP, IP_TTL},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_V6ONLY},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_TCLASS},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MINHOPCOUNT},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MTU_DISCOVER},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_DONTFRAG},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVERR},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVPKTINFO},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVTCLASS},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVFRAGSIZE},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_FREEBIND},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_TRANSPARENT},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_UNICAST_IF},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_IF},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_ALL},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_NODELAY},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_CORK},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_MAXSEG},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPIDLE},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPINTVL},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPCNT},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_SYNCNT},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_WINDOW_CLAMP},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_QUICKACK},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_USER_TIMEOUT},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_DEFER_ACCEPT},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_CONGESTION},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_FASTOPEN},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_SAVE_SYN},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_INQ},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_TX_DELAY},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, UDP_CORK},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, UDP_ENCAP},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, kUdpNoCheck6Tx},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, kUdpNoCheck6Rx},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, kUdpSegment},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP, kUdpGro},
 };
 
 bool Applies(const OptionName& option, const SocketState& socket) {
   bool internet = socket.domain == AF_INET || socket.domain == AF_INET6;
-  // TCP's are the same over both.
-  bool domain = option.domain == AF_UNSPEC || option.domain == socket.domain ||
-                (option.level == IPPROTO_TCP && internet);
+  // TCP's and UDP's are the same over both.
+  bool transport = option.level == IPPROTO_TCP || option.level == IPPROTO_UDP;
+  bool domain =
+      option.domain == AF_UNSPEC || option.domain == socket.domain || (transport && internet);
   return domain && (option.type == 0 || option.type == socket.type);
 }
 
@@ -174,8 +263,9 @@ Result<std::vector<QueuedBytes>> PeekSocket(int fd, bool stream, bool* rights) {
     if (got < 0 && (errno == EAGAIN || errno == EINVAL || errno == ENOTCONN)) return queued;
     if (got < 0) return ErrnoError("can't look at what a socket holds");
     CloseReceived(message, rights);
-    // The end of a stream; of messages an empty one counts.
-    if (got == 0 && (stream || message.msg_namelen == 0)) return queued;
+    // The end. Where messages have no end an empty one counts, and where they may have one
+    // (SOCK_SEQPACKET) it can't be told from it.
+    if (got == 0 && (stream || ReadNumber(fd, SO_TYPE) == SOCK_SEQPACKET)) return queued;
     if ((message.msg_flags & MSG_TRUNC) != 0)
       return MakeError("a socket holds a message of more than {} bytes", kLargest);
     QueuedBytes bytes;

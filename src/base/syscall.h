@@ -54,6 +54,10 @@ inline pid_t Clone3(void* args, size_t size) {
   return static_cast<pid_t>(syscall(SYS_clone3, args, size));
 }
 
+inline int LandlockCreateRuleset(const void* rules, size_t size, uint32_t flags) {
+  return static_cast<int>(syscall(SYS_landlock_create_ruleset, rules, size, flags));
+}
+
 // As fork, with `flags` (the signal of its end in the lowest byte), and nothing else of libc.
 inline pid_t Clone(uint64_t flags) {
   return static_cast<pid_t>(syscall(SYS_clone, flags, 0, 0, 0, 0));

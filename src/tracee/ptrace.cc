@@ -20,6 +20,13 @@ namespace {
 // PTRACE_GET_RSEQ_CONFIGURATION of <linux/ptrace.h>, Linux 5.13.
 constexpr int kGetRseqConfiguration = 0x420f;
 
+// PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG and struct ptrace_sud_config of <linux/ptrace.h>,
+// Linux 6.4.
+constexpr int kGetDispatchConfiguration = 0x4211;
+struct DispatchConfiguration {
+  uint64_t mode, selector, offset, size;
+};
+
 // glibc types ptrace's request as an enum on one architecture and an int elsewhere.
 template <typename A, typename D>
 long Raw(int request, pid_t pid, A address, D data) {
@@ -199,6 +206,12 @@ Result<RseqConfiguration> GetRseq(pid_t pid) {
   return configuration;
 }
 
+bool HandlesOwnCalls(pid_t pid) {
+  DispatchConfiguration configuration{};
+  return Raw(kGetDispatchConfiguration, pid, sizeof configuration, &configuration) == 0 &&
+         configuration.mode != 0;
+}
+
 Result<uint64_t> GetSigmask(pid_t pid) {
   uint64_t mask = 0;
   if (Raw(PTRACE_GETSIGMASK, pid, sizeof mask, &mask) != 0) {
@@ -248,6 +261,15 @@ void KillAndReap(pid_t pid) {
     auto status = WaitOne(pid, 1'000);
     if (!status.ok() || (*status && (*status)->gone())) return;
     (void)Resume(pid, ResumeKind::kContinue);
+  }
+}
+
+void ReapAll(int milliseconds) {
+  int64_t deadline = MonotonicMilliseconds() + milliseconds;
+  for (;;) {
+    pid_t gone = waitpid(-1, nullptr, __WALL | WNOHANG);
+    if ((gone < 0 && errno != EINTR) || MonotonicMilliseconds() > deadline) return;
+    if (gone == 0) usleep(100);
   }
 }
 

@@ -64,6 +64,9 @@ struct RseqConfiguration {
   uint32_t size, signature, flags, padding;
 };
 Result<RseqConfiguration> GetRseq(pid_t pid);
+// Whether a stopped task has its calls dispatched by SIGSYS (PR_SET_SYSCALL_USER_DISPATCH). Kernels
+// before 6.4 don't tell: then false.
+bool HandlesOwnCalls(pid_t pid);
 Result<uint64_t> GetSigmask(pid_t pid);
 Status SetSigmask(pid_t pid, uint64_t mask);
 
@@ -79,6 +82,8 @@ Result<std::optional<Stop>> WaitAny();
 Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds);
 // Kills a process that is traced, and waits until it is gone.
 void KillAndReap(pid_t pid);
+// Reaps all children of this process, all of which have been killed; no longer than that.
+void ReapAll(int milliseconds);
 // Like WaitOne with no bound, but leaves a task that ended unreaped, so that its parent doesn't
 // learn of it yet.
 Result<WaitStatus> PeekExit(pid_t pid, int milliseconds);

@@ -13,6 +13,7 @@ import sys
 
 import checkpoint_descriptors as descriptors
 import checkpoint_failures as failures
+import checkpoint_matrix as matrix
 import checkpoint_programs as programs
 import checkpoint_state as state
 import engine
@@ -55,6 +56,11 @@ CASES = {
     "C08_many_times": failures.many_times,
     "C09_damaged": failures.damaged,
     "C09_inspected": failures.inspected,
+    "C05_matrix_files": matrix.matrix("files"),
+    "C05_matrix_kernel_objects": matrix.matrix("kernel_objects"),
+    "C05_matrix_memory": matrix.matrix("memory"),
+    "C05_matrix_sockets": matrix.matrix("sockets"),
+    "C05_matrix_tasks": matrix.matrix("tasks"),
 }
 CASES.update({f"C05_{kind}": descriptors.descriptors(kind) for kind in descriptors.DESCRIPTORS})
 
