@@ -28,8 +28,9 @@ class Checkpoint {
       : options_(options),
         objects_(image_.shared_objects),
         regions_(image_, objects_),
-        descriptors_({.skipped = options.skipped_fds, .sharing = &sharing_}, objects_,
-                     image_.open_files, image_.losses) {}
+        descriptors_(
+            {.skipped = options.skipped_fds, .close_tcp = options.close_tcp, .sharing = &sharing_},
+            objects_, image_.open_files, image_.losses) {}
 
   Result<CheckpointReport> Take() {
     // A file that can't be made is found out before anything is stopped.

@@ -23,6 +23,7 @@ struct CheckpointOptions {
   AfterCheckpoint after = AfterCheckpoint::kRunning;
   bool accept_losses = false;  // write it even if something is lost
   std::set<int> skipped_fds;
+  bool close_tcp = false;  // connections to elsewhere may be reset in what is restored
   FilePolicy files = FilePolicy::kFail;
   int level = 1;  // of zstd, or kStoreOnly
   bool sync = true;

@@ -53,6 +53,7 @@ class Checker {
         return file.epoll.has_value();
       case FileKind::kUnixSocket:
       case FileKind::kInternetSocket:
+      case FileKind::kTcpConnection:
         return file.socket.has_value();
       case FileKind::kInotify:
         return file.inotify.has_value();

@@ -21,9 +21,9 @@ namespace retake {
 namespace {
 
 constexpr const FdKind* kKinds[] = {
-    &kRegularFd,        &kDirectoryFd, &kDeviceFd,   &kNamelessFd, &kPipeFd,
-    &kEventFdFd,        &kTimerFdFd,   &kSignalFdFd, &kEpollFd,    &kUnixSocketFd,
-    &kInternetSocketFd, &kInotifyFd,   &kTerminalFd,
+    &kRegularFd,       &kDirectoryFd,      &kDeviceFd,   &kNamelessFd, &kPipeFd,
+    &kEventFdFd,       &kTimerFdFd,        &kSignalFdFd, &kEpollFd,    &kUnixSocketFd,
+    &kTcpConnectionFd, &kInternetSocketFd, &kInotifyFd,  &kTerminalFd,
 };
 
 // Another descriptor of the same description.
@@ -38,7 +38,7 @@ class DescriptorCapture::Work {
  public:
   Work(const DescriptorCaptureOptions& options, SharedObjects& objects,
        std::vector<OpenFile>& files, Losses& losses)
-      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}} {}
+      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}, {}, {}} {}
 
   Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids) {
     pids_.assign(pids.begin(), pids.end());
@@ -57,6 +57,7 @@ class DescriptorCapture::Work {
         break;
       }
     }
+    TRY(PairConnections(capture_, files_, options_.close_tcp));
     return tables;
   }
 
@@ -256,22 +257,38 @@ Result<Fd> HoldHigh(const Fd& file, int lowest) {
   return high;
 }
 
+// In which turn a description is opened: connections before sockets that listen, but for those that
+// wait at one.
+constexpr int kTurns = 3;
+int TurnOf(const OpenFile& file) {
+  if (file.kind != FileKind::kTcpConnection) return 1;
+  return file.socket->other_end == OtherEnd::kNotAccepted ? 2 : 0;
+}
+
+Result<Fd> OpenOne(std::span<const OpenFile> files, size_t index, FdRestore& restore) {
+  const OpenFile& file = files[index];
+  int lowest = restore.options.lowest;
+  auto replaced = restore.options.replaced.find(static_cast<uint32_t>(index));
+  if (replaced != restore.options.replaced.end())
+    return OpenReplacement(file, replaced->second, lowest);
+  const FdKind* kind = KindOf(file.kind);
+  if (kind == nullptr)
+    return MakeError("the checkpoint holds a descriptor of a kind that this retake doesn't know");
+  Fd opened = TRY(kind->open(file, restore));
+  TRY(LockAgain(opened.get(), file));
+  return HoldHigh(opened, lowest);
+}
+
 Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
                                   const DescriptorRestoreOptions& options) {
-  FdRestore restore{.files = files, .options = options};
-  for (const OpenFile& file : files) {
-    auto replaced = options.replaced.find(static_cast<uint32_t>(restore.opened.size()));
-    if (replaced != options.replaced.end()) {
-      restore.opened.push_back(TRY(OpenReplacement(file, replaced->second, options.lowest)));
-      continue;
+  FdRestore restore{.files = files, .options = options, .opened = {}};
+  restore.opened.resize(files.size());
+  for (int turn = 0; turn < kTurns; ++turn) {
+    for (size_t i = 0; i < files.size(); ++i) {
+      if (TurnOf(files[i]) == turn) restore.opened[i] = TRY(OpenOne(files, i, restore));
     }
-    const FdKind* kind = KindOf(file.kind);
-    if (kind == nullptr)
-      return MakeError("the checkpoint holds a descriptor of a kind that this retake doesn't know");
-    Fd opened = TRY(kind->open(file, restore));
-    TRY(LockAgain(opened.get(), file));
-    restore.opened.push_back(TRY(HoldHigh(opened, options.lowest)));
   }
+  TRY(CompleteConnections(restore));
   TRY(CompleteTerminals(restore));
   return std::move(restore.opened);
 }

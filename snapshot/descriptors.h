@@ -27,7 +27,8 @@
 namespace retake {
 
 struct DescriptorCaptureOptions {
-  std::set<int> skipped;  // numbers that are not kept (--skip-fd)
+  std::set<int> skipped;   // numbers that are not kept (--skip-fd)
+  bool close_tcp = false;  // --tcp-close
   // Asked where kcmp isn't allowed.
   const SharingProbe* sharing = nullptr;
 };

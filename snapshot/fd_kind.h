@@ -9,6 +9,8 @@
 #include <string>
 
 #include "snapshot/descriptors.h"
+#include "snapshot/internet_address.h"
+#include "snapshot/tcp_progress.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -37,6 +39,26 @@ struct FdEnds {
   uint64_t inode = 0;
 };
 
+// A TCP socket of the tree that listens.
+struct TcpListener {
+  pid_t pid = 0;
+  int number = 0;
+  std::string link;
+  uint64_t inode = 0;
+  SocketName name;
+  uint32_t waiting = 0;  // connections that weren't accepted yet
+};
+
+// An end of a TCP connection in the tree.
+struct TcpEnd {
+  pid_t pid = 0;
+  int number = 0;
+  std::string link;
+  uint64_t inode = 0;
+  SocketName name, peer_name;
+  Fd copy;
+};
+
 // What is known of the whole tree's descriptors, for kinds that depend on each other.
 struct FdCapture {
   SharedObjects& objects;
@@ -44,6 +66,8 @@ struct FdCapture {
   std::span<const pid_t> pids;
   std::map<uint64_t, FdEnds> pipes;  // by inode
   std::vector<FdEnds> sockets;       // of the machine's own family
+  std::vector<TcpListener> listeners;
+  std::vector<TcpEnd> connections;
 
   void Lose(const FdSubject& subject, std::string what, bool certain = true);
 };
@@ -76,6 +100,12 @@ void FindOutsideTerminals(std::span<OpenFile> files);
 // ... sockets likewise.
 void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files);
 
+// Finds both ends of each connection, and names those whose other end is out of reach, unless they
+// `may_close`. While the tree stands still: what they hold is looked at here.
+Status PairConnections(FdCapture& capture, std::span<OpenFile> files, bool may_close);
+// Sets what would hinder connections in being made.
+Status CompleteConnections(const FdRestore& restore);
+
 // What keeps others from being opened comes when all are.
 Status CompleteTerminals(const FdRestore& restore);
 
@@ -88,7 +118,7 @@ extern const FdKind kRegularFd, kDirectoryFd, kDeviceFd, kNamelessFd;
 extern const FdKind kPipeFd;
 extern const FdKind kEventFdFd, kTimerFdFd, kSignalFdFd;
 extern const FdKind kEpollFd;
-extern const FdKind kUnixSocketFd, kInternetSocketFd;
+extern const FdKind kUnixSocketFd, kTcpConnectionFd, kInternetSocketFd;
 extern const FdKind kInotifyFd;
 extern const FdKind kTerminalFd;
 

@@ -34,6 +34,7 @@ enum class FileKind : uint8_t {
   kInternetSocket,
   kInotify,
   kTerminal,  // either end of a pseudoterminal
+  kTcpConnection,
 };
 
 // A file with a name.
@@ -181,6 +182,16 @@ void Visit(V& visit, MulticastGroup& group) {
   visit("address", group.address);
 }
 
+// Where the other end of a TCP connection is.
+enum class OtherEnd : uint8_t {
+  kNone = 0,     // this is no connection
+  kInTree,       // peer_inode is a socket that the image has
+  kNotAccepted,  // in the queue of a listening socket that the image has, peer_inode
+  kClosed,       // nobody holds it any more
+  kEnded,        // both ends have finished: there is no connection any more
+  kElsewhere,    // out of reach
+};
+
 struct SocketState {
   uint64_t inode = 0;
   int32_t domain = 0, type = 0, protocol = 0;
@@ -197,6 +208,7 @@ struct SocketState {
   std::vector<MulticastGroup> groups;
   std::string directory;  // where its name, if that is a relative path, leads to it
   bool unlinked = false;  // its name, a path, leads to it no more
+  OtherEnd other_end = OtherEnd::kNone;
 };
 
 template <typename V>
@@ -218,6 +230,7 @@ void Visit(V& visit, SocketState& socket) {
   visit("groups", socket.groups);
   visit("directory", socket.directory);
   visit("unlinked", socket.unlinked);
+  visit("other_end", socket.other_end);
 }
 
 struct InotifyWatch {

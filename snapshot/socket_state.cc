@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace retake {
@@ -16,12 +17,18 @@ struct OptionName {
   int domain;  // AF_UNSPEC: of all
   int type;    // 0: of all
   int level, name;
-  bool doubled = false;  // the kernel gives twice what it was set to, socket(7)
+  enum Nature : uint8_t {
+    kPlain,
+    kDoubled,  // the kernel gives twice what it was set to, socket(7)
+    kEarly,    // not once there is a connection
+    kMoving,   // of a connection the kernel changes it by itself
+  } nature = kPlain;
 };
 
 // <asm-generic/socket.h>, <linux/in.h>, <linux/tcp.h> and <linux/udp.h>; headers of Debian 12 lack
 // those of later kernels.
-constexpr int kSoPreferBusyPoll = 69, kSoBusyPollBudget = 70, kSoTxRehash = 74, kSoRcvMark = 75;
+constexpr int kSoPreferBusyPoll = 69, kSoBusyPollBudget = 70, kSoBufLock = 72, kSoTxRehash = 74,
+              kSoRcvMark = 75;
 constexpr int kSoPassPidfd = 76, kSoRcvPriority = 82, kSoPassRights = 83;
 constexpr int kIpLocalPortRange = 51;
 constexpr int kUdpNoCheck6Tx = 101, kUdpNoCheck6Rx = 102, kUdpSegment = 103, kUdpGro = 104;
@@ -55,7 +62,7 @@ constexpr OptionName kOptions[] = {
     {AF_UNSPEC, 0, SOL_SOCKET, kSoPreferBusyPoll},
     {AF_UNSPEC, 0, SOL_SOCKET, kSoBusyPollBudget},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_MAX_PACING_RATE},
-    {AF_UNSPEC, 0, SOL_SOCKET, SO_INCOMING_CPU},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_INCOMING_CPU, OptionName::kMoving},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_ZEROCOPY},
     {AF_UNSPEC, 0, SOL_SOCKET, SO_TXTIME},
     {AF_UNSPEC, 0, SOL_SOCKET, kSoTxRehash},
@@ -63,8 +70,9 @@ constexpr OptionName kOptions[] = {
     {AF_UNSPEC, 0, SOL_SOCKET, kSoPassPidfd},
     {AF_UNSPEC, 0, SOL_SOCKET, kSoRcvPriority},
     {AF_UNSPEC, 0, SOL_SOCKET, kSoPassRights},
-    {AF_UNSPEC, 0, SOL_SOCKET, SO_SNDBUF, true},
-    {AF_UNSPEC, 0, SOL_SOCKET, SO_RCVBUF, true},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_SNDBUF, OptionName::kDoubled},
+    {AF_UNSPEC, 0, SOL_SOCKET, SO_RCVBUF, OptionName::kDoubled},
+    {AF_UNSPEC, 0, SOL_SOCKET, kSoBufLock},
     {AF_INET, 0, IPPROTO_IP, IP_TOS},
     {AF_INET, 0, IPPROTO_IP, IP_TTL},
     {AF_INET, 0, IPPROTO_IP, IP_OPTIONS},
@@ -85,13 +93,13 @@ constexpr OptionName kOptions[] = {
     {AF_INET, 0, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
     {AF_INET, 0, IPPROTO_IP, kIpLocalPortRange},
     {AF_INET, 0, IPPROTO_IP, IP_UNICAST_IF},
-    {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_IF},
-    {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_TTL},
+    {AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_IF},
+    {AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_TTL},
     {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_LOOP},
     {AF_INET, 0, IPPROTO_IP, IP_MULTICAST_ALL},
     {AF_INET6, 0, IPPROTO_IP, IP_TOS},
     {AF_INET6, 0, IPPROTO_IP, IP_TTL},
-    {AF_INET6, 0, IPPROTO_IPV6, IPV6_V6ONLY},
+    {AF_INET6, 0, IPPROTO_IPV6, IPV6_V6ONLY, OptionName::kEarly},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_TCLASS},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_UNICAST_HOPS},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_MINHOPCOUNT},
@@ -107,20 +115,20 @@ constexpr OptionName kOptions[] = {
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_FREEBIND},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_TRANSPARENT},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_UNICAST_IF},
-    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_IF},
-    {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_MULTICAST_IF},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
     {AF_INET6, 0, IPPROTO_IPV6, IPV6_MULTICAST_ALL},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_NODELAY},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_CORK},
-    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_MAXSEG},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_MAXSEG, OptionName::kMoving},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPIDLE},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPINTVL},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPCNT},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_SYNCNT},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2},
-    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_WINDOW_CLAMP},
-    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_QUICKACK},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_WINDOW_CLAMP, OptionName::kMoving},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_QUICKACK, OptionName::kMoving},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_USER_TIMEOUT},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_DEFER_ACCEPT},
     {AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_CONGESTION},
@@ -201,6 +209,29 @@ void CloseReceived(msghdr& message, bool* rights) {
   }
 }
 
+OptionName::Nature NatureOf(const SocketOption& option) {
+  auto known = std::ranges::find_if(kOptions, [&](const OptionName& name) {
+    return name.level == option.level && name.name == option.name;
+  });
+  return known == std::end(kOptions) ? OptionName::kPlain : known->nature;
+}
+
+Status SetOption(int fd, const SocketOption& option) {
+  if (ReadOption(fd, option.level, option.name) == option.value) return {};
+  std::vector<uint8_t> value = option.value;
+  if (NatureOf(option) == OptionName::kDoubled) {
+    int size = 0;
+    if (value.size() != sizeof size) return MakeError("a socket's option is damaged");
+    memcpy(&size, value.data(), sizeof size);
+    size /= 2;
+    memcpy(value.data(), &size, sizeof size);
+  }
+  if (setsockopt(fd, option.level, option.name, value.data(),
+                 static_cast<socklen_t>(value.size())) != 0)
+    return ErrnoError("can't set a socket's option {}/{}", option.level, option.name);
+  return {};
+}
+
 }  // namespace
 
 int SocketDomain(const FdSubject& subject) {
@@ -225,20 +256,19 @@ Result<SocketState> ReadSocket(int fd, uint64_t inode) {
 }
 
 Status SetSocketOptions(int fd, const SocketState& state) {
+  bool connected = state.other_end != OtherEnd::kNone;
   for (const SocketOption& option : state.options) {
-    if (ReadOption(fd, option.level, option.name) == option.value) continue;
-    std::vector<uint8_t> value = option.value;
-    for (const OptionName& known : kOptions) {
-      if (known.level != option.level || known.name != option.name || !known.doubled) continue;
-      int size = 0;
-      if (value.size() != sizeof size) return MakeError("a socket's option is damaged");
-      memcpy(&size, value.data(), sizeof size);
-      size /= 2;
-      memcpy(value.data(), &size, sizeof size);
-    }
-    if (setsockopt(fd, option.level, option.name, value.data(),
-                   static_cast<socklen_t>(value.size())) != 0)
-      return ErrnoError("can't set a socket's option {}/{}", option.level, option.name);
+    OptionName::Nature nature = NatureOf(option);
+    bool settled = nature == OptionName::kMoving || nature == OptionName::kEarly;
+    if (!connected || !settled) TRY(SetOption(fd, option));
+  }
+  return {};
+}
+
+Status SetEarlyOptions(int fd, const SocketState& state) {
+  for (const SocketOption& option : state.options) {
+    OptionName::Nature nature = NatureOf(option);
+    if (nature == OptionName::kDoubled || nature == OptionName::kEarly) TRY(SetOption(fd, option));
   }
   return {};
 }

@@ -13,6 +13,8 @@ int SocketDomain(const FdSubject& subject);
 Result<SocketState> ReadSocket(int fd, uint64_t inode);
 // Sets those options that a new socket hasn't got by itself.
 Status SetSocketOptions(int fd, const SocketState& state);
+// Of these only those that count before it is connected: how much it holds, for instance.
+Status SetEarlyOptions(int fd, const SocketState& state);
 // What waits to be read, which stays there. `rights` is set if descriptors travel with it.
 Result<std::vector<QueuedBytes>> PeekSocket(int fd, bool stream, bool* rights);
 

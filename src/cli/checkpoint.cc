@@ -74,6 +74,9 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   line.Flag("--force", &options.accept_losses, "Take the checkpoint even if it loses something.");
   line.Option("--skip-fd", "N[,N...]", &skipped,
               "Leave descriptor N out: the restored program finds it closed.");
+  line.Flag(
+      "--tcp-close", &options.close_tcp,
+      "Accept that connections to elsewhere are lost: the restored program finds them reset.");
   line.Choice("--files", {"fail", "keep", "rewind"}, &files,
               "What a restore does when a file that was open or mapped isn't as it was: fail (the "
               "default), keep it as it is then, or rewind it to the length it had.");
@@ -125,7 +128,7 @@ constinit const Verb kCheckpointVerb = {
     .synopsis =
         "retake checkpoint PID -o FILE [--tree|--no-tree]\n"
         "                  [--leave running|stopped|killed] [--check] [--force]\n"
-        "                  [--skip-fd N[,N...]] [--files fail|keep|rewind]\n"
+        "                  [--skip-fd N[,N...]] [--tcp-close] [--files fail|keep|rewind]\n"
         "                  [--compress none|fast|small] [--no-fsync] [-q]",
     .description =
         "Takes process PID and its descendants as they are at one instant: memory,\n"

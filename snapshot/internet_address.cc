@@ -1,0 +1,71 @@
+#include "snapshot/internet_address.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace retake {
+namespace {
+
+// The bytes before an IPv4 address in one of IPv6, RFC 4291 2.5.5.2.
+constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+sockaddr_storage AddressOf(const SocketName& name) {
+  sockaddr_storage address{};
+  memcpy(&address, name.data(), std::min(name.size(), sizeof address));
+  return address;
+}
+
+bool IsMapped(const Endpoint& end) {
+  return std::equal(kMapped.begin(), kMapped.end(), end.address.begin());
+}
+
+}  // namespace
+
+bool Endpoint::is_any() const {
+  size_t from = IsMapped(*this) ? kMapped.size() : 0;
+  return std::all_of(address.begin() + static_cast<ptrdiff_t>(from), address.end(),
+                     [](uint8_t byte) { return byte == 0; });
+}
+
+bool Endpoint::is_loopback() const {
+  constexpr uint8_t kLoopback = 127;
+  if (IsMapped(*this)) return address[kMapped.size()] == kLoopback;
+  return memcmp(address.data(), &in6addr_loopback, address.size()) == 0;
+}
+
+Endpoint EndpointOf(const SocketName& name) {
+  sockaddr_storage address = AddressOf(name);
+  Endpoint end;
+  if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    memcpy(end.address.data(), &v6.sin6_addr, end.address.size());
+    end.port = ntohs(v6.sin6_port);
+  } else if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    std::ranges::copy(kMapped, end.address.begin());
+    memcpy(end.address.data() + kMapped.size(), &v4.sin_addr, sizeof v4.sin_addr);
+    end.port = ntohs(v4.sin_port);
+  }
+  return end;
+}
+
+std::string DescribeAddress(const SocketName& name) {
+  char text[INET6_ADDRSTRLEN] = "?";
+  sockaddr_storage address = AddressOf(name);
+  if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+    return fmt::format("[{}]:{}", text, ntohs(v6.sin6_port));
+  }
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+  inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+  return fmt::format("{}:{}", text, ntohs(v4.sin_port));
+}
+
+bool HasPort(const SocketName& name) { return EndpointOf(name).port != 0; }
+
+}  // namespace retake

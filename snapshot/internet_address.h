@@ -1,0 +1,37 @@
+// Addresses of sockets of the internet families, as the kernel gives them: struct sockaddr_in or
+// sockaddr_in6.
+#ifndef RETAKE_SNAPSHOT_INTERNET_ADDRESS_H_
+#define RETAKE_SNAPSHOT_INTERNET_ADDRESS_H_
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace retake {
+
+using SocketName = std::vector<uint8_t>;
+
+// Where a connection ends: the same for a socket of IPv4 and for one of IPv6 that is used for it.
+struct Endpoint {
+  std::array<uint8_t, 16> address{};  // of IPv4: as ::ffff:a.b.c.d
+  uint16_t port = 0;
+
+  // All zero: any address of this machine.
+  bool is_any() const;
+  bool is_loopback() const;
+  auto operator<=>(const Endpoint&) const = default;
+};
+
+// Of something else than an internet address: all zero.
+Endpoint EndpointOf(const SocketName& name);
+
+// "127.0.0.1:80", "[::1]:80".
+std::string DescribeAddress(const SocketName& name);
+
+bool HasPort(const SocketName& name);
+
+}  // namespace retake
+
+#endif  // RETAKE_SNAPSHOT_INTERNET_ADDRESS_H_
