@@ -64,7 +64,10 @@ class Checkpoint {
     report.bytes = TRY(writer_->Finish(image_));
     report.written = true;
     if (options_.after == AfterCheckpoint::kStopped) tree_->LeaveStopped();
-    if (options_.after == AfterCheckpoint::kKilled) tree_->Kill();
+    if (options_.after == AfterCheckpoint::kKilled) {
+      descriptors_.ResetConnections();
+      tree_->Kill();
+    }
     report.pause = tree_->pause();
     return report;
   }

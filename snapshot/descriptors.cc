@@ -67,6 +67,8 @@ class DescriptorCapture::Work {
     FindOutsideTerminals(files_);
   }
 
+  void ResetConnections() { retake::ResetConnections(capture_, files_); }
+
  private:
   Result<DescriptorTable> Table(pid_t pid) {
     DescriptorTable table;
@@ -171,6 +173,8 @@ DescriptorCapture::~DescriptorCapture() = default;
 Result<std::vector<DescriptorTable>> DescriptorCapture::Tables(std::span<const pid_t> pids) {
   return work_->Tables(pids);
 }
+
+void DescriptorCapture::ResetConnections() { work_->ResetConnections(); }
 
 void DescriptorCapture::FindOutside() { work_->FindOutside(); }
 

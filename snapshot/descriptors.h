@@ -48,6 +48,9 @@ class DescriptorCapture {
   // Names what has an end outside of the tree. The processes may go on meanwhile: it takes time by
   // all the descriptors on the machine.
   void FindOutside();
+  // Before the tree is killed: has its connections within end at once, so that nothing is left of
+  // them that would keep a restore from making them again for a minute (TIME_WAIT).
+  void ResetConnections();
 
  private:
   class Work;

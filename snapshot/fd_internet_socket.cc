@@ -73,13 +73,13 @@ Result<Fd> OpenInternetSocket(const OpenFile& file, FdRestore&) {
   if (HasPort(state.name) && bind(fd.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
                                   static_cast<socklen_t>(state.name.size())) != 0)
     return ErrnoError("can't bind a socket to {}", DescribeAddress(state.name));
-  TRY(SetSocketOptions(fd.get(), state));
   if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
     return ErrnoError("can't listen at {}", DescribeAddress(state.name));
   if (state.type == SOCK_DGRAM && !state.peer_name.empty() &&
       connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
               static_cast<socklen_t>(state.peer_name.size())) != 0)
     return ErrnoError("can't connect a socket to {}", DescribeAddress(state.peer_name));
+  TRY(SetSocketOptions(fd.get(), state));
   TRY(RestoreAttachments(fd.get(), state));
   TRY(SetStatusFlags(fd.get(), file));
   return fd;

@@ -103,6 +103,8 @@ void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files);
 // Finds both ends of each connection, and names those whose other end is out of reach, unless they
 // `may_close`. While the tree stands still: what they hold is looked at here.
 Status PairConnections(FdCapture& capture, std::span<OpenFile> files, bool may_close);
+// Has those with both ends in the tree end with no more ado than a reset, and forgets all copies.
+void ResetConnections(FdCapture& capture, std::span<OpenFile> files);
 // Sets what would hinder connections in being made.
 Status CompleteConnections(const FdRestore& restore);
 

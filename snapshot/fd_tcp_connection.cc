@@ -259,6 +259,11 @@ class Pairing {
   std::map<uint64_t, uint32_t> waiting_at_;  // by the listening socket
 };
 
+void SetResetOnClose(const Fd& fd) {
+  linger at_once{1, 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 // --- Restore ---
 
 Status SetNumber(int fd, int name, int value) {
@@ -269,8 +274,10 @@ Status SetNumber(int fd, int name, int value) {
 
 Status BindTo(int fd, const SocketName& name) {
   if (bind(fd, reinterpret_cast<const sockaddr*>(name.data()),
-           static_cast<socklen_t>(name.size())) != 0)
-    return ErrnoError("can't bind a socket to {}", DescribeAddress(name));
+           static_cast<socklen_t>(name.size())) != 0) {
+    return ErrnoError("can't bind a socket to {}, where something is, or was within a minute",
+                      DescribeAddress(name));
+  }
   return {};
 }
 
@@ -424,12 +431,6 @@ void ShutDown(const Fd& fd, uint32_t directions) {
   if ((directions & 1) != 0) shutdown(fd.get(), SHUT_RD);
 }
 
-void Reset(Fd& fd) {
-  linger at_once{1, 0};
-  setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  fd.Reset();
-}
-
 Result<Fd> OpenPair(const SocketState& mine, const SocketState& other, FdRestore& restore) {
   Connection made = TRY(ConnectEither(mine, other));
   TRY(Refill(made.there, made.here, mine));
@@ -447,7 +448,8 @@ Result<Fd> OpenLone(const SocketState& mine) {
   Connection made = at_its_place.ok() ? std::move(*at_its_place) : TRY(ConnectAnywhere(mine));
   TRY(Refill(made.there, made.here, mine));
   if (mine.other_end == OtherEnd::kElsewhere) {
-    Reset(made.there);
+    SetResetOnClose(made.there);
+    made.there.Reset();
     return std::move(made.here);
   }
   made.there.Reset();
@@ -490,6 +492,14 @@ Result<Fd> OpenTcpConnection(const OpenFile& file, FdRestore& restore) {
 
 Status PairConnections(FdCapture& capture, std::span<OpenFile> files, bool may_close) {
   return Pairing(capture, files, may_close).Pair();
+}
+
+void ResetConnections(FdCapture& capture, std::span<OpenFile> files) {
+  for (const TcpEnd& end : capture.connections) {
+    const OpenFile* file = FileOf(files, end.inode);
+    if (file != nullptr && file->socket->other_end == OtherEnd::kInTree) SetResetOnClose(end.copy);
+  }
+  capture.connections.clear();
 }
 
 Status CompleteConnections(const FdRestore& restore) {

@@ -25,9 +25,10 @@ class Bench:
         self.process = None
         self.new_pids = False
 
-    def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, before=None, **more):
+    def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, before=None, keep_work=False, **more):
         """`before` makes what the program finds."""
-        self.place.fresh_work()
+        if not keep_work:
+            self.place.fresh_work()
         if before:
             before(self.place.work)
         with open(self.output, "wb") as out:

@@ -14,6 +14,7 @@ import sys
 import checkpoint_descriptors as descriptors
 import checkpoint_failures as failures
 import checkpoint_matrix as matrix
+import checkpoint_moments as moments
 import checkpoint_programs as programs
 import checkpoint_state as state
 import engine
@@ -62,6 +63,7 @@ CASES = {
     "C05_matrix_sockets": matrix.matrix("sockets"),
     "C05_matrix_tasks": matrix.matrix("tasks"),
 }
+CASES.update(moments.MOMENT_CASES)
 CASES.update({f"C05_{kind}": descriptors.descriptors(kind) for kind in descriptors.DESCRIPTORS})
 
 
