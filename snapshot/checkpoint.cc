@@ -194,7 +194,20 @@ class Checkpoint {
 Result<CheckpointReport> TakeCheckpoint(const CheckpointOptions& options) {
   // The naps between looks for a stop are part of the pause.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-  return Checkpoint(options).Take();
+  // What is on its way from one to another is in nobody's hands: a moment later it is somewhere else.
+  // Until then, who has it may not be known either.
+  constexpr int kTries = 20;
+  auto is = [](LossNature nature) {
+    return [nature](const Loss& loss) { return loss.nature == nature; };
+  };
+  for (int tries = 1;; ++tries) {
+    CheckpointReport report = TRY(Checkpoint(options).Take());
+    bool again = !options.path.empty() && !report.written && tries < kTries &&
+                 std::ranges::any_of(report.losses, is(LossNature::kPassing)) &&
+                 std::ranges::none_of(report.losses, is(LossNature::kCertain));
+    if (!again) return report;
+    usleep(static_cast<useconds_t>(tries) * 1'000);
+  }
 }
 
 }  // namespace retake

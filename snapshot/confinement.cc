@@ -60,7 +60,7 @@ class Finder {
           // It has been made, and nothing is in it yet; or it may not be looked at.
           Lose(task.tid, "namespace",
                fmt::format("which namespace ({}) it has can't be read", kNamespaces[i]),
-               /*certain=*/false);
+               LossNature::kPossible);
           continue;
         }
         Lose(task.tid, "namespace",
@@ -76,16 +76,17 @@ class Finder {
   }
 
  private:
-  void Lose(pid_t tid, std::string kind, std::string what, bool certain = true) {
+  void Lose(pid_t tid, std::string kind, std::string what,
+            LossNature nature = LossNature::kCertain) {
     losses_.push_back(
-        {.pid = tid, .kind = std::move(kind), .what = std::move(what), .certain = certain});
+        {.pid = tid, .kind = std::move(kind), .what = std::move(what), .nature = nature});
   }
 
   void FindSeccomp(pid_t tid) {
     auto status = ProcStatus::ReadTask(process_.pid, tid);
     if (!status.ok()) {
       return Lose(tid, "seccomp", "whether it is confined by seccomp can't be read",
-                  /*certain=*/false);
+                  LossNature::kPossible);
     }
     SeccompState how = SeccompOf(*status);
     // What holds for all is said once. What we are under ourselves, a restored one will be too.
@@ -202,7 +203,7 @@ Status FindSharing(std::span<const pid_t> tids, const SharingProbe& probe, Losse
                       .kind = "semaphore",
                       .what = "it may have done what its end would undo on System V semaphores "
                               "(SEM_UNDO): that can't be seen",
-                      .certain = false});
+                      .nature = LossNature::kPossible});
   }
   return {};
 }

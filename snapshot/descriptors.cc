@@ -209,12 +209,12 @@ uint64_t FdSubject::InfoNumber(std::string_view name, int base) const {
   return parsed;
 }
 
-void FdCapture::Lose(const FdSubject& subject, std::string what, bool certain) {
+void FdCapture::Lose(const FdSubject& subject, std::string what, LossNature nature) {
   losses.push_back({.pid = subject.pid,
                     .fd = subject.number,
                     .kind = subject.link,
                     .what = std::move(what),
-                    .certain = certain});
+                    .nature = nature});
 }
 
 std::string FdRestore::PathOf(const NamedFile& file) const {

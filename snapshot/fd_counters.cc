@@ -26,7 +26,7 @@ Result<bool> CaptureEventFd(const FdSubject& subject, FdCapture& capture, OpenFi
     capture.Lose(subject,
                  "this kernel (before 6.5) doesn't tell whether it is a semaphore: it would be a "
                  "plain counter",
-                 false);
+                 LossNature::kPossible);
   }
   return true;
 }

@@ -82,9 +82,10 @@ Result<bool> CaptureInotify(const FdSubject& subject, FdCapture& capture, OpenFi
   }
   int queued = 0;
   if (subject.copy == nullptr || ioctl(subject.copy->get(), FIONREAD, &queued) != 0) {
-    capture.Lose(subject, "whether it holds unread events can't be known", false);
+    capture.Lose(subject, "whether it holds unread events can't be known", LossNature::kPossible);
   } else if (queued > 0) {
-    capture.Lose(subject, fmt::format("it holds {} bytes of events that weren't read", queued));
+    capture.Lose(subject, fmt::format("it holds {} bytes of events that weren't read", queued),
+                 LossNature::kPassing);
   }
   std::ranges::sort(state.watches, {}, &InotifyWatch::descriptor);
   out.inotify = std::move(state);

@@ -51,7 +51,8 @@ Result<bool> CaptureInternetSocket(const FdSubject& subject, FdCapture& capture,
     if (corked != 0 && ioctl(subject.copy->get(), SIOCOUTQ, &unsent) == 0 && unsent > 0)
       capture.Lose(subject, "a datagram that wasn't finished (UDP_CORK)");
     if (!queued.empty())
-      capture.Lose(subject, fmt::format("{} datagrams that wait in it", queued.size()));
+      capture.Lose(subject, fmt::format("{} datagrams that wait in it", queued.size()),
+                   LossNature::kPassing);
   } else {
     capture.Lose(subject, "raw sockets aren't kept");
     return false;

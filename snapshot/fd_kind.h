@@ -69,7 +69,7 @@ struct FdCapture {
   std::vector<TcpListener> listeners;
   std::vector<TcpEnd> connections;
 
-  void Lose(const FdSubject& subject, std::string what, bool certain = true);
+  void Lose(const FdSubject& subject, std::string what, LossNature nature = LossNature::kCertain);
 };
 
 struct FdRestore {

@@ -154,12 +154,12 @@ void FindOutsidePipes(FdCapture& capture) {
   if (capture.pipes.empty()) return;
   const auto outside = HeldOutside(capture.pids);
   for (const auto& [inode, ends] : capture.pipes) {
-    auto lose = [&, &ends = ends](std::string what, bool certain) {
+    auto lose = [&, &ends = ends](std::string what, LossNature nature) {
       capture.losses.push_back({.pid = ends.pid,
                                 .fd = ends.number,
                                 .kind = "pipe",
                                 .what = std::move(what),
-                                .certain = certain});
+                                .nature = nature});
     };
     auto holder = outside.find(ends.link);
     if (holder != outside.end()) {
@@ -168,9 +168,9 @@ void FindOutsidePipes(FdCapture& capture) {
                        "(--skip-fd {} leaves it out; `restore --replace-fd {}=PATH` puts a file in "
                        "its place)",
                        holder->second, stat.ok() ? stat->name() : "?", ends.number, ends.number),
-           true);
+           LossNature::kCertain);
     } else if ((!ends.reads || !ends.writes) && !ends.hung_up) {
-      lose("who holds its other end can't be seen: it would be cut", false);
+      lose("who holds its other end can't be seen: it would be cut", LossNature::kPossible);
     }
   }
 }

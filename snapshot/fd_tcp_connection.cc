@@ -70,12 +70,14 @@ Result<bool> CaptureTcpConnection(const FdSubject& subject, FdCapture& capture, 
     return false;
   }
   if (progress.state == TCP_SYN_SENT || progress.state == TCP_SYN_RECV) {
-    capture.Lose(subject, "its connection is being made");
+    capture.Lose(subject, "its connection is being made", LossNature::kPassing);
     return false;
   }
   short events = Events(fd, POLLPRI | POLLRDHUP);
-  if ((events & POLLPRI) != 0) capture.Lose(subject, "urgent data that wait in it");
-  if ((events & POLLERR) != 0) capture.Lose(subject, "an error of its that wasn't asked for yet");
+  if ((events & POLLPRI) != 0)
+    capture.Lose(subject, "urgent data that wait in it", LossNature::kPassing);
+  if ((events & POLLERR) != 0)
+    capture.Lose(subject, "an error of its that wasn't asked for yet", LossNature::kPassing);
   bool ended = progress.state == TCP_CLOSE;
   if (progress.has_finished() || ended) state.shut_down |= 2;
   if ((events & POLLRDHUP) != 0 && !progress.has_seen_end()) state.shut_down |= 1;
@@ -162,17 +164,22 @@ class Pairing {
     for (const TcpEnd& end : capture_.connections) TRY(PairEnd(end));
     for (const TcpListener& listener : capture_.listeners) {
       if (listener.waiting == waiting_at_[listener.inode]) continue;
-      Lose(listener, fmt::format("{} connections to it weren't accepted yet, and would break",
-                                 listener.waiting - waiting_at_[listener.inode]));
+      Lose(listener,
+           fmt::format("{} connections to it weren't accepted yet, and would break",
+                       listener.waiting - waiting_at_[listener.inode]),
+           LossNature::kPassing);
     }
     return {};
   }
 
  private:
   template <typename Socket>
-  void Lose(const Socket& socket, std::string what) {
-    capture_.losses.push_back(
-        {.pid = socket.pid, .fd = socket.number, .kind = socket.link, .what = std::move(what)});
+  void Lose(const Socket& socket, std::string what, LossNature nature = LossNature::kCertain) {
+    capture_.losses.push_back({.pid = socket.pid,
+                               .fd = socket.number,
+                               .kind = socket.link,
+                               .what = std::move(what),
+                               .nature = nature});
   }
 
   Status PairEnd(const TcpEnd& end) {
@@ -203,8 +210,10 @@ class Pairing {
         state.other_end = OtherEnd::kNotAccepted;
         state.peer_inode = listener->inode;
         if (peer->progress.received == 0) return;
-        return Lose(end, fmt::format("{} bytes that were sent over it before it was accepted",
-                                     peer->progress.received));
+        return Lose(end,
+                    fmt::format("{} bytes that were sent over it before it was accepted",
+                                peer->progress.received),
+                    LossNature::kPassing);
       }
     }
     bool local = there.is_loopback() || there.address == here.address;
@@ -237,9 +246,11 @@ class Pairing {
       if (!room) room.emplace(end.copy.get(), coming);
       room->Hurry();
       if (MonotonicMilliseconds() > deadline) {
-        return Lose(end, fmt::format("{} bytes that its other end has sent and that haven't "
-                                     "arrived yet (another try may find it otherwise)",
-                                     coming));
+        return Lose(end,
+                    fmt::format("{} bytes that its other end has sent and that haven't "
+                                "arrived yet",
+                                coming),
+                    LossNature::kPassing);
       }
       usleep(100);
     }

@@ -75,7 +75,8 @@ Result<bool> CaptureTerminal(const FdSubject& subject, FdCapture& capture, OpenF
   state.width = size.ws_xpixel;
   state.height = size.ws_ypixel;
   if (ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0)
-    capture.Lose(subject, fmt::format("{} bytes that wait to be read from it", waiting));
+    capture.Lose(subject, fmt::format("{} bytes that wait to be read from it", waiting),
+                 LossNature::kPassing);
   if (ioctl(fd, TIOCGEXCL, &exclusive) == 0) state.exclusive = exclusive != 0;
   if (state.master) {
     int locked = 0, packets = 0;

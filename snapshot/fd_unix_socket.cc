@@ -136,12 +136,15 @@ Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, Ope
     if (diagnosis->waiting > 0) {
       capture.Lose(subject,
                    fmt::format("{} connections to it weren't accepted yet, and would break",
-                               diagnosis->waiting));
+                               diagnosis->waiting),
+                   LossNature::kPassing);
     }
   } else {
     bool rights = false;
     state.queued = TRY(PeekSocket(fd, state.type == SOCK_STREAM, &rights));
-    if (rights) capture.Lose(subject, "descriptors that were sent to it and not yet received");
+    if (rights)
+      capture.Lose(subject, "descriptors that were sent to it and not yet received",
+                   LossNature::kPassing);
   }
   capture.sockets.push_back(
       {.pid = subject.pid, .number = subject.number, .link = subject.link, .inode = state.inode});

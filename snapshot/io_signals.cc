@@ -33,7 +33,8 @@ void CaptureIoSignals(const FdSubject& subject, const FileLocks& locks, FdCaptur
   IoSignals signals{.signal = fcntl(subject.copy->get(), F_GETSIG), .lease = locks.lease};
   if (owner.pid != 0) {
     if (S_ISDIR(subject.status.st_mode)) {
-      capture.Lose(subject, "it may be watched by F_NOTIFY, which isn't kept", /*certain=*/false);
+      capture.Lose(subject, "it may be watched by F_NOTIFY, which isn't kept",
+                   LossNature::kPossible);
       return;
     }
     if (!IsOfTree(capture, owner)) {

@@ -86,7 +86,7 @@ Status LandlockProbe::Ask(pid_t tid, const Credentials& credentials, Injection& 
                     .kind = "landlock",
                     .what = "it may be confined by Landlock, which isn't kept: it would go on less "
                             "confined than it was",
-                    .certain = false});
+                    .nature = LossNature::kPossible});
   return {};
 }
 

@@ -12,12 +12,18 @@
 
 namespace retake {
 
+enum class LossNature : uint8_t {
+  kCertain = 0,
+  kPossible,  // it can't be known whether there is anything to lose
+  kPassing,   // as a rule gone in a moment: another try finds it no more
+};
+
 struct Loss {
   int32_t pid = 0;
-  int32_t fd = -1;       // -1: not about a descriptor
-  std::string kind;      // a word or two: "socket", "io_uring", "mapping"
-  std::string what;      // a sentence's rest: what is there, what becomes of it, what can be done
-  bool certain = true;   // false: it can't be known whether there is anything to lose
+  int32_t fd = -1;   // -1: not about a descriptor
+  std::string kind;  // a word or two: "socket", "io_uring", "mapping"
+  std::string what;  // a sentence's rest: what is there, what becomes of it, what can be done
+  LossNature nature = LossNature::kCertain;
   bool forcible = true;  // false: no checkpoint can be taken, --force or not
 };
 
@@ -27,7 +33,7 @@ void Visit(V& visit, Loss& loss) {
   visit("fd", loss.fd);
   visit("kind", loss.kind);
   visit("what", loss.what);
-  visit("certain", loss.certain);
+  visit("nature", loss.nature);
   visit("forcible", loss.forcible);
 }
 

@@ -35,7 +35,7 @@ std::vector<PosixTimer> ReadPosixTimers(pid_t pid, Losses& losses) {
     losses.push_back({.pid = pid,
                       .kind = "timer",
                       .what = "whether it has timers made by timer_create can't be read",
-                      .certain = false});
+                      .nature = LossNature::kPossible});
     return timers;
   }
   for (const char* at = text->c_str(); (at = strstr(at, "ID: ")) != nullptr; ++at) {
