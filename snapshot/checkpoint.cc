@@ -194,8 +194,8 @@ class Checkpoint {
 Result<CheckpointReport> TakeCheckpoint(const CheckpointOptions& options) {
   // The naps between looks for a stop are part of the pause.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-  // What is on its way from one to another is in nobody's hands: a moment later it is somewhere else.
-  // Until then, who has it may not be known either.
+  // What is on its way from one to another is in nobody's hands: a moment later it is somewhere
+  // else. Until then, who has it may not be known either.
   constexpr int kTries = 20;
   auto is = [](LossNature nature) {
     return [nature](const Loss& loss) { return loss.nature == nature; };

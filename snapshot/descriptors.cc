@@ -287,12 +287,14 @@ Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
                                   const DescriptorRestoreOptions& options) {
   FdRestore restore{.files = files, .options = options, .opened = {}};
   restore.opened.resize(files.size());
+  restore.unix_pairs = TRY(MakeUnixPairs(files, options.same_pids));
   for (int turn = 0; turn < kTurns; ++turn) {
     for (size_t i = 0; i < files.size(); ++i) {
       if (TurnOf(files[i]) == turn) restore.opened[i] = TRY(OpenOne(files, i, restore));
     }
   }
   TRY(CompleteConnections(restore));
+  TRY(ConnectUnixDatagrams(restore));
   TRY(CompleteTerminals(restore));
   return std::move(restore.opened);
 }
@@ -312,7 +314,7 @@ void WatchAgain(const Descriptor& descriptor, const EpollState& epoll, uint64_t 
                           static_cast<uint64_t>(entry.number), scratch),
          .bytes = std::move(bytes),
          .purpose = fmt::format("have descriptor {} watch {}", descriptor.number, entry.number),
-         // Another process that shares the description has done it.
+         // By another number of the same description.
          .tolerated = EEXIST});
   };
   // Those that have fired do so once more, as long as there is nothing else to report.
@@ -337,11 +339,14 @@ void WatchAgain(const Descriptor& descriptor, const EpollState& epoll, uint64_t 
 }  // namespace
 
 std::vector<HolderCall> HolderCalls(const DescriptorTable& table, std::span<const OpenFile> files,
+                                    const std::function<bool(uint32_t file)>& is_first,
                                     uint64_t scratch) {
   std::vector<HolderCall> calls;
   for (const Descriptor& descriptor : table.descriptors) {
     const OpenFile& file = files[descriptor.file];
-    if (file.epoll) WatchAgain(descriptor, *file.epoll, scratch, calls);
+    // What it watches was seen from its first holder; others may have closed some of that.
+    if (file.epoll && is_first(descriptor.file))
+      WatchAgain(descriptor, *file.epoll, scratch, calls);
     for (const RangeLock& lock : descriptor.record_locks) {
       struct flock range = ToFlock(lock);
       ByteSpan bytes(reinterpret_cast<const uint8_t*>(&range), sizeof range);

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -61,6 +62,7 @@ struct DescriptorRestoreOptions {
   int lowest = 0;                            // no descriptor made has a lower number
   std::map<uint32_t, std::string> replaced;  // opened instead, by index of the file
   std::string relative_to;                   // --relative-to
+  bool same_pids = true;                     // the restored processes have the pids of old
   bool rewind_files = false;                 // --files rewind
   bool keep_files = false;                   // --files keep
   std::span<const int> objects;              // the shared objects, open
@@ -82,7 +84,9 @@ struct HolderCall {
   std::string purpose;  // as in "can't ..."
   int tolerated = 0;    // an errno that is no failure
 };
+// `is_first`: no process before it has that file.
 std::vector<HolderCall> HolderCalls(const DescriptorTable& table, std::span<const OpenFile> files,
+                                    const std::function<bool(uint32_t file)>& is_first,
                                     uint64_t scratch);
 
 }  // namespace retake

@@ -11,6 +11,7 @@
 #include "snapshot/descriptors.h"
 #include "snapshot/internet_address.h"
 #include "snapshot/tcp_progress.h"
+#include "snapshot/unix_connections.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -78,7 +79,8 @@ struct FdRestore {
   std::vector<Fd> opened;  // per file; invalid: not yet
   // Ends of pipes and sockets that were made along with another's.
   std::map<uint64_t, Fd> waiting;
-  std::map<uint32_t, Fd> masters;  // of pseudoterminals, by the index that they had
+  std::map<uint64_t, UnixPair> unix_pairs;  // by the inode of one of their ends
+  std::map<uint32_t, Fd> masters;           // of pseudoterminals, by the index that they had
 
   // The path of a named file, under --relative-to.
   std::string PathOf(const NamedFile& file) const;
@@ -107,6 +109,9 @@ Status PairConnections(FdCapture& capture, std::span<OpenFile> files, bool may_c
 void ResetConnections(FdCapture& capture, std::span<OpenFile> files);
 // Sets what would hinder connections in being made.
 Status CompleteConnections(const FdRestore& restore);
+
+// Those that send to a name do so from when all names are there.
+Status ConnectUnixDatagrams(const FdRestore& restore);
 
 // What keeps others from being opened comes when all are.
 Status CompleteTerminals(const FdRestore& restore);

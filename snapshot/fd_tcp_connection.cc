@@ -292,42 +292,43 @@ Status BindTo(int fd, const SocketName& name) {
   return {};
 }
 
-// A port that what is left of an old connection holds (TIME_WAIT): by connecting from it, with all
-// other ports out of range, it can be had again where bind(2) refuses it, from Linux 6.3 on.
-bool TakePortLater(int fd, SocketName name) {
+// How a socket gets its port. What is left of an old connection (TIME_WAIT) may hold it for a
+// minute.
+enum class PortBy : uint8_t {
+  // Connecting with all other ports out of range, from Linux 6.3 on: after a second, unless
+  // somebody
+  // has bound the port.
+  kRange,
+  // bind(2): at once, if all who have it allow it (SO_REUSEADDR).
+  kBinding,
+};
+
+Status TakePort(int fd, const SocketName& name, PortBy by) {
+  if (by == PortBy::kBinding) return BindTo(fd, name);
   constexpr int kLocalPortRange = 51;  // IP_LOCAL_PORT_RANGE, <linux/in.h>
   uint32_t port = EndpointOf(name).port;
   uint32_t range = port << 16 | port;
   int on = 1;
-  memset(name.data() + offsetof(sockaddr_in, sin_port), 0, sizeof(in_port_t));
-  return setsockopt(fd, IPPROTO_IP, kLocalPortRange, &range, sizeof range) == 0 &&
-         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 &&
-         BindTo(fd, name).ok();
+  if (setsockopt(fd, IPPROTO_IP, kLocalPortRange, &range, sizeof range) != 0 ||
+      setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0)
+    return ErrnoError("can't have a socket connect from a port");
+  SocketName without_port = name;
+  memset(without_port.data() + offsetof(sockaddr_in, sin_port), 0, sizeof(in_port_t));
+  return BindTo(fd, without_port);
 }
 
-// Its place is free as soon as no one listens there: what was is over, what comes is of the tree.
-Result<Fd> NewSocket(const SocketState& state, const SocketName& name, bool connects) {
+Result<Fd> NewSocket(const SocketState& state, const SocketName& name, PortBy by) {
   Fd fd(socket(state.domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   if (!fd) return ErrnoError("can't make a socket");
   TRY(SetNumber(fd.get(), SO_REUSEADDR, 1));
   TRY(SetEarlyOptions(fd.get(), state));
-  if (HasPort(name)) {
-    Status bound = BindTo(fd.get(), name);
-    if (!bound.ok() && !(connects && TakePortLater(fd.get(), name))) return bound.error();
-  }
+  if (HasPort(name)) TRY(TakePort(fd.get(), name, by));
   return fd;
 }
 
 Status ConnectTo(int fd, const SocketName& name) {
-  bool done = false;
-  int64_t deadline = MonotonicMilliseconds() + kBound;
-  for (;;) {
-    done = connect(fd, reinterpret_cast<const sockaddr*>(name.data()),
-                   static_cast<socklen_t>(name.size())) == 0;
-    // What is left of a connection between the same two places makes room after a second, tcp(7).
-    if (done || errno != EADDRNOTAVAIL || MonotonicMilliseconds() > deadline) break;
-    usleep(10'000);
-  }
+  bool done = connect(fd, reinterpret_cast<const sockaddr*>(name.data()),
+                      static_cast<socklen_t>(name.size())) == 0;
   pollfd poller{fd, POLLOUT, 0};
   if (!done && errno == EINPROGRESS && poll(&poller, 1, kBound) == 1) {
     int error = 0;
@@ -353,11 +354,11 @@ struct Connection {
 };
 
 // `there` accepts. Both ends' names are theirs if they have a port, else the kernel's choice.
-Result<Connection> Connect(const SocketState& here, const SocketState& there) {
-  Fd listening = TRY(NewSocket(there, there.name, false));
+Result<Connection> Connect(const SocketState& here, const SocketState& there, PortBy by) {
+  Fd listening = TRY(NewSocket(there, there.name, PortBy::kBinding));
   if (listen(listening.get(), 1) != 0)
     return ErrnoError("can't listen at {}", DescribeAddress(there.name));
-  Connection made{.here = TRY(NewSocket(here, here.name, true)), .there = Fd()};
+  Connection made{.here = TRY(NewSocket(here, here.name, by)), .there = Fd()};
   bool named = HasPort(here.name) && HasPort(here.peer_name);
   TRY(ConnectTo(made.here.get(), named ? here.peer_name : NameOf(listening.get(), getsockname)));
   Endpoint expected = EndpointOf(NameOf(made.here.get(), getsockname));
@@ -372,13 +373,37 @@ Result<Connection> Connect(const SocketState& here, const SocketState& there) {
                    DescribeAddress(here.peer_name));
 }
 
-// Whichever end can listen: where one is, others may.
-Result<Connection> ConnectEither(const SocketState& here, const SocketState& there) {
-  auto made = Connect(here, there);
-  if (made.ok()) return made;
-  auto turned = Connect(there, here);
-  if (!turned.ok()) return made;
-  return Connection{std::move(turned->there), std::move(turned->here)};
+// By whichever way goes, as soon as it goes.
+Result<Connection> ConnectAgain(const SocketState& here, const SocketState& there) {
+  int64_t deadline = MonotonicMilliseconds() + kBound;
+  for (;;) {
+    std::optional<Error> first;
+    for (PortBy by : {PortBy::kRange, PortBy::kBinding}) {
+      auto made = Connect(here, there, by);
+      if (made.ok()) return made;
+      // Which end listened makes no difference any more.
+      auto turned = Connect(there, here, by);
+      if (turned.ok()) return Connection{std::move(turned->there), std::move(turned->here)};
+      first = made.error();
+    }
+    if (MonotonicMilliseconds() > deadline) return *first;
+    usleep(10'000);
+  }
+}
+
+// To a socket of the tree that listens.
+Result<Fd> ConnectFrom(const SocketState& mine) {
+  int64_t deadline = MonotonicMilliseconds() + kBound;
+  for (;;) {
+    Status connected;
+    for (PortBy by : {PortBy::kRange, PortBy::kBinding}) {
+      Result<Fd> fd = NewSocket(mine, mine.name, by);
+      connected = fd.ok() ? ConnectTo(fd->get(), mine.peer_name) : Status(fd.error());
+      if (connected.ok()) return fd;
+    }
+    if (MonotonicMilliseconds() > deadline) return connected.error();
+    usleep(10'000);
+  }
 }
 
 // An end that nobody has, of a connection to `mine`.
@@ -403,7 +428,7 @@ Result<Connection> ConnectAnywhere(const SocketState& mine) {
                                               : reinterpret_cast<const uint8_t*>(&v4);
   here.name.assign(bytes, bytes + (mine.domain == AF_INET6 ? sizeof v6 : sizeof v4));
   here.peer_name = here.name;
-  return Connect(here, Counterpart(here));
+  return Connect(here, Counterpart(here), PortBy::kBinding);
 }
 
 // Into `to` what waited there, by its other end. What its buffer doesn't take at once stays on the
@@ -443,7 +468,7 @@ void ShutDown(const Fd& fd, uint32_t directions) {
 }
 
 Result<Fd> OpenPair(const SocketState& mine, const SocketState& other, FdRestore& restore) {
-  Connection made = TRY(ConnectEither(mine, other));
+  Connection made = TRY(ConnectAgain(mine, other));
   TRY(Refill(made.there, made.here, mine));
   TRY(Refill(made.here, made.there, other));
   ShutDown(made.here, mine.shut_down);
@@ -455,7 +480,7 @@ Result<Fd> OpenPair(const SocketState& mine, const SocketState& other, FdRestore
 // An end that has no other: it has finished, was closed, or is as good as reset.
 Result<Fd> OpenLone(const SocketState& mine) {
   auto at_its_place = mine.other_end == OtherEnd::kEnded ? ConnectAnywhere(mine)
-                                                         : ConnectEither(mine, Counterpart(mine));
+                                                         : ConnectAgain(mine, Counterpart(mine));
   Connection made = at_its_place.ok() ? std::move(*at_its_place) : TRY(ConnectAnywhere(mine));
   TRY(Refill(made.there, made.here, mine));
   if (mine.other_end == OtherEnd::kElsewhere) {
@@ -489,8 +514,7 @@ Result<Fd> OpenTcpConnection(const OpenFile& file, FdRestore& restore) {
                                           : OpenPair(mine, *other->socket, restore);
     }
     case OtherEnd::kNotAccepted: {
-      Fd fd = TRY(NewSocket(mine, mine.name, true));
-      TRY(ConnectTo(fd.get(), mine.peer_name));
+      Fd fd = TRY(ConnectFrom(mine));
       ShutDown(fd, mine.shut_down);
       return fd;
     }

@@ -101,7 +101,9 @@ std::string PathIn(const std::vector<uint8_t>& name) {
 // Where its name leads to it from, if it does.
 void FindName(const FdSubject& subject, const Diagnosis& diagnosis, FdCapture& capture,
               SocketState& state) {
-  std::string path = PathIn(state.name);
+  std::string path = PathIn(state.name), peer_path = PathIn(state.peer_name);
+  if (!peer_path.empty() && !peer_path.starts_with('/'))
+    state.directory = ReadProcLink(subject.pid, "cwd");
   // A connection that was accepted has its listener's name.
   if (path.empty() || (!state.peer_name.empty() && state.type != SOCK_DGRAM)) return;
   bool relative = !path.starts_with('/');
@@ -119,6 +121,13 @@ void FindName(const FdSubject& subject, const Diagnosis& diagnosis, FdCapture& c
   }
 }
 
+PeerCredentials PeerOf(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+  return {.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
+}
+
 Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   int fd = subject.copy->get();
   SocketState state = TRY(ReadSocket(fd, subject.status.st_ino));
@@ -128,6 +137,7 @@ Result<bool> CaptureUnixSocket(const FdSubject& subject, FdCapture& capture, Ope
     return false;
   }
   state.peer_inode = diagnosis->peer_inode;
+  state.peer = PeerOf(fd);
   state.shut_down = diagnosis->shut_down;
   FindName(subject, *diagnosis, capture, state);
   CaptureAttachments(subject, capture, state);
@@ -179,12 +189,20 @@ Status ShutDown(int fd, uint32_t directions) {
   return {};
 }
 
+// Under either end's inode.
+auto FindPair(FdRestore& restore, const SocketState& mine)
+    -> std::map<uint64_t, UnixPair>::iterator {
+  auto made = restore.unix_pairs.find(mine.inode);
+  bool is_end = made != restore.unix_pairs.end() || mine.peer_inode == 0 || mine.listening;
+  return is_end ? made : restore.unix_pairs.find(mine.peer_inode);
+}
+
 Result<Fd> OpenPair(const OpenFile& file, FdRestore& restore) {
   const SocketState& mine = *file.socket;
-  int ends[2];
-  if (socketpair(AF_UNIX, mine.type | SOCK_CLOEXEC, mine.protocol, ends) != 0)
-    return ErrnoError("can't make a pair of sockets");
-  Fd here(ends[0]), there(ends[1]);
+  auto made = FindPair(restore, mine);
+  Fd here = std::move(made->second.here), there = std::move(made->second.there);
+  if (made->first != mine.inode) std::swap(here, there);
+  restore.unix_pairs.erase(made);
   const OpenFile* peer = FileOf(restore.files, mine.peer_inode);
   TRY(SetSocketOptions(here.get(), mine));
   if (peer != nullptr) TRY(SetSocketOptions(there.get(), *peer->socket));
@@ -203,6 +221,26 @@ Result<Fd> OpenPair(const OpenFile& file, FdRestore& restore) {
   return here;
 }
 
+// While it lives, relative paths start there; nowhere else, if it is empty.
+class WorkingDirectory {
+ public:
+  explicit WorkingDirectory(const std::string& path) {
+    if (path.empty()) return;
+    before_.Reset(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    entered_ = before_ && chdir(path.c_str()) == 0;
+  }
+  WorkingDirectory(const WorkingDirectory&) = delete;
+  WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+  ~WorkingDirectory() {
+    if (before_) (void)!fchdir(before_.get());
+  }
+  explicit operator bool() const { return entered_; }
+
+ private:
+  Fd before_;
+  bool entered_ = true;
+};
+
 // A socket file that nobody listens at is what is left of the socket that is being restored.
 Status RemoveDead(const SocketState& state) {
   std::string path = PathIn(state.name);
@@ -219,29 +257,22 @@ Status RemoveDead(const SocketState& state) {
 
 // Gives it its name, a path as the program gave it or one in the abstract, and by that what waited.
 Status Bind(int fd, const SocketState& state) {
-  Fd here(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!state.directory.empty() && (!here || chdir(state.directory.c_str()) != 0))
-    return ErrnoError("can't go to {}, where a socket was", state.directory);
-  auto bind_there = [&]() -> Status {
-    TRY(RemoveDead(state));
-    if (bind(fd, reinterpret_cast<const sockaddr*>(state.name.data()),
-             static_cast<socklen_t>(state.name.size())) != 0)
-      return ErrnoError("can't bind a socket to {}", PathIn(state.name));
-    if (!state.queued.empty()) {
-      Fd sender(socket(AF_UNIX, state.type | SOCK_CLOEXEC, 0));
-      if (connect(sender.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
-                  static_cast<socklen_t>(state.name.size())) != 0)
-        return ErrnoError("can't put back what waited in a socket");
-      TRY(Refill(sender.get(), state));
-    }
-    if (state.unlinked && unlink(PathIn(state.name).c_str()) != 0)
-      return ErrnoError("can't take a socket's name {} away again", PathIn(state.name));
-    return {};
-  };
-  Status bound = bind_there();
-  if (!state.directory.empty() && fchdir(here.get()) != 0)
-    return ErrnoError("can't go back to the working directory");
-  return bound;
+  WorkingDirectory there(state.directory);
+  if (!there) return ErrnoError("can't go to {}, where a socket was", state.directory);
+  TRY(RemoveDead(state));
+  if (bind(fd, reinterpret_cast<const sockaddr*>(state.name.data()),
+           static_cast<socklen_t>(state.name.size())) != 0)
+    return ErrnoError("can't bind a socket to {}", PathIn(state.name));
+  if (!state.queued.empty()) {
+    Fd sender(socket(AF_UNIX, state.type | SOCK_CLOEXEC, 0));
+    if (connect(sender.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
+                static_cast<socklen_t>(state.name.size())) != 0)
+      return ErrnoError("can't put back what waited in a socket");
+    TRY(Refill(sender.get(), state));
+  }
+  if (state.unlinked && unlink(PathIn(state.name).c_str()) != 0)
+    return ErrnoError("can't take a socket's name {} away again", PathIn(state.name));
+  return {};
 }
 
 Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
@@ -252,10 +283,7 @@ Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
     restore.waiting.erase(waiting);
     return fd;
   }
-  bool connected = !state.peer_name.empty();
-  bool datagrams_out =
-      state.type == SOCK_DGRAM && connected && FileOf(restore.files, state.peer_inode) == nullptr;
-  if (connected && !datagrams_out) return OpenPair(file, restore);
+  if (FindPair(restore, state) != restore.unix_pairs.end()) return OpenPair(file, restore);
 
   Fd fd(socket(AF_UNIX, state.type | SOCK_CLOEXEC, state.protocol));
   if (!fd) return ErrnoError("can't make a socket");
@@ -265,9 +293,6 @@ Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
   }
   if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
     return ErrnoError("can't listen at {}", PathIn(state.name));
-  if (datagrams_out && connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
-                               static_cast<socklen_t>(state.peer_name.size())) != 0)
-    return ErrnoError("can't connect a socket to {}", PathIn(state.peer_name));
   TRY(RestoreAttachments(fd.get(), state));
   TRY(SetStatusFlags(fd.get(), file));
   return fd;
@@ -295,6 +320,23 @@ void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files) {
                     "{} leaves it out)",
                     state.peer_inode, ends.number));
   }
+}
+
+Status ConnectUnixDatagrams(const FdRestore& restore) {
+  for (size_t i = 0; i < restore.files.size(); ++i) {
+    const OpenFile& file = restore.files[i];
+    if (file.kind != FileKind::kUnixSocket || restore.options.replaced.contains(i)) continue;
+    const SocketState& state = *file.socket;
+    if (state.type != SOCK_DGRAM || state.peer_name.size() <= sizeof(sa_family_t)) continue;
+    const OpenFile* peer = FileOf(restore.files, state.peer_inode);
+    const std::string& from = peer != nullptr ? peer->socket->directory : state.directory;
+    WorkingDirectory there(from);
+    if (!there) return ErrnoError("can't go to {}, where a socket was", from);
+    if (connect(restore.opened[i].get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
+                static_cast<socklen_t>(state.peer_name.size())) != 0)
+      return ErrnoError("can't connect a socket to {}", PathIn(state.peer_name));
+  }
+  return {};
 }
 
 constinit const FdKind kUnixSocketFd = {FileKind::kUnixSocket, "unix socket", IsUnixSocket,

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -182,6 +183,20 @@ void Visit(V& visit, MulticastGroup& group) {
   visit("address", group.address);
 }
 
+// Who made the other end of a Unix connection, or listened for it (SO_PEERCRED).
+struct PeerCredentials {
+  int32_t pid = 0;  // 0: not known
+  uint32_t uid = 0, gid = 0;
+  auto operator<=>(const PeerCredentials&) const = default;
+};
+
+template <typename V>
+void Visit(V& visit, PeerCredentials& peer) {
+  visit("pid", peer.pid);
+  visit("uid", peer.uid);
+  visit("gid", peer.gid);
+}
+
 // Where the other end of a TCP connection is.
 enum class OtherEnd : uint8_t {
   kNone = 0,     // this is no connection
@@ -209,6 +224,7 @@ struct SocketState {
   std::string directory;  // where its name, if that is a relative path, leads to it
   bool unlinked = false;  // its name, a path, leads to it no more
   OtherEnd other_end = OtherEnd::kNone;
+  PeerCredentials peer;
 };
 
 template <typename V>
@@ -231,6 +247,7 @@ void Visit(V& visit, SocketState& socket) {
   visit("directory", socket.directory);
   visit("unlinked", socket.unlinked);
   visit("other_end", socket.other_end);
+  visit("peer", socket.peer);
 }
 
 struct InotifyWatch {

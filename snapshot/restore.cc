@@ -125,6 +125,7 @@ class Restorer {
     files_ = TRY(OpenFiles(image_.open_files, {.lowest = material_.lowest,
                                                .replaced = ReplacedFiles(),
                                                .relative_to = options_.relative_to,
+                                               .same_pids = options_.same_pids,
                                                .rewind_files = image_.files == FilePolicy::kRewind,
                                                .keep_files = image_.files == FilePolicy::kKeep,
                                                .objects = material_.shared_objects,

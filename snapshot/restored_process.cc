@@ -236,7 +236,16 @@ Status RestoredProcess::BuildDescriptors(const CheckpointImage& image, const Pro
   }
   calls.push_back(MakeCall(Sys::close_range, next, ~0U));
   TRY(Run(calls, "can't give it its descriptors"));
-  for (const HolderCall& holder : HolderCalls(state.descriptors, image.open_files, scratch())) {
+  auto is_first = [&](uint32_t file) {
+    for (const ProcessState& other : image.processes) {
+      if (&other == &state) break;
+      auto has = [&](const Descriptor& descriptor) { return descriptor.file == file; };
+      if (std::ranges::any_of(other.descriptors.descriptors, has)) return false;
+    }
+    return true;
+  };
+  for (const HolderCall& holder :
+       HolderCalls(state.descriptors, image.open_files, is_first, scratch())) {
     uint64_t result = TRY(CallWith(holder.bytes, holder.call));
     auto code = static_cast<int>(-result);
     if (CallFailed(result) && code != holder.tolerated)

@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import sys
 
+import checkpoint_connections as connections
 import checkpoint_descriptors as descriptors
 import checkpoint_failures as failures
 import checkpoint_matrix as matrix
@@ -44,6 +45,10 @@ CASES = {
     "C04_calls_in_progress": state.calls_in_progress,
     "C04_restarted_calls": state.restarted_calls,
     "C04_stopped": state.stopped,
+    "C05_tcp_closed": connections.closed,
+    "C05_tcp_strangers": connections.strangers,
+    "C05_tcp_at_once_again": connections.at_once_again,
+    "C05_tcp_in_use": connections.in_use,
     "C06_memory": state.memory,
     "C07_copied_while_running": state.copied_while_running,
     "C08_losses": failures.losses,

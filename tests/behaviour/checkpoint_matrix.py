@@ -35,8 +35,6 @@ def pieces(group):
 # What is another thing in a restored one, by design or for now, and is said in the README too.
 CHANGED = {
     "a session's keyring": "the keyring is that of the command that restores",
-    "who is at the other end of a Unix socket (SO_PEERCRED)": "it is the process that restores",
-    "accepted connections of a Unix socket": "both ends of a restored connection have no name",
 }
 
 PIECES = {group: pieces(group)[1] for group in GROUPS}

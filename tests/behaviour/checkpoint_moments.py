@@ -261,7 +261,7 @@ def program_at_moments(command):
         length = time.monotonic() - begin
         print(f"undisturbed: {length:.2f} s, exit {wanted.status}")
         for _ in range(MOMENTS):
-            moment = moments.uniform(0.02, 0.95) * length
+            moment = moments.uniform(0.02, 0.9) * length
             start()
             time.sleep(moment)
             while bench.process.poll() is not None:

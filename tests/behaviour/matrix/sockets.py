@@ -34,7 +34,15 @@ PIECES = [
     ("a Unix socket with a name", "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind('s')", "s.getsockname(), os.path.exists('s')"),
     ("a Unix socket that is not connected", "s = socket.socket(socket.AF_UNIX)", "errno_of(s.send, b'x')"),
     ("a Unix socket with a name of a deleted file", "l = socket.socket(socket.AF_UNIX); l.bind('s'); l.listen(); os.unlink('s')", "l.getsockname(), os.path.exists('s'), l.getsockopt(1, 30)"),
-    ("accepted connections of a Unix socket", "l = socket.socket(socket.AF_UNIX); l.bind('s'); l.listen(); c = socket.socket(socket.AF_UNIX); c.connect('s'); d, _ = l.accept()", "[c.send(b'ab'), d.recv(9), d.getsockname(), c.getpeername()]"),
+    ("datagrams to a Unix socket with a name", "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind('s'); c = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); c.connect('s')", "s.getsockname(), c.getpeername(), errno_of(s.getpeername), [c.send(b'ab'), s.recv(9)], os.path.exists('s')"),
+    ("datagrams between Unix sockets with names", "s, c = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in '12'); s.bind('s'); c.bind('c'); c.connect('s'); s.connect('c')", "[(x.getsockname(), x.getpeername()) for x in (s, c)], [c.send(b'ab'), s.recv(9)], [s.send(b'cd'), c.recv(9)]"),
+    ("a connection in the abstract", "n = f'\\0retake-{os.getpid()}'; l = socket.socket(socket.AF_UNIX); l.bind(n); l.listen(); c = socket.socket(socket.AF_UNIX); c.connect(n); d, _ = l.accept()", "d.getsockname(), c.getpeername(), [c.send(b'ab'), d.recv(9)], struct.unpack('iii', c.getsockopt(1, 17, 12)) == (os.getpid(), os.getuid(), os.getgid())"),
+    ("two connections to a Unix socket whose clients have names", "l = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); l.bind(os.path.abspath('s')); l.listen(); c = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in '12']; d = []\nfor i, x in enumerate(c): x.bind(f'c{i}'); x.connect(l.getsockname()); d.append(l.accept()[0])", "[x.getsockname() for x in c + d], [x.getpeername() for x in c + d], [d[1].send(b'ab'), c[1].recv(9)]"),
+    ("who is at the other end of a connection of Unix sockets", """
+l = socket.socket(socket.AF_UNIX); l.bind('s'); l.listen(); made = []
+children = [child(lambda: (made.append(socket.socket(socket.AF_UNIX)), made[0].connect('s')))]; d, _ = l.accept()
+""", "struct.unpack('iii', d.getsockopt(1, 17, 12)) == (children[0] if children else 0, os.getuid(), os.getgid())"),
+    ("accepted connections of a Unix socket", "l = socket.socket(socket.AF_UNIX); l.bind('s'); l.listen(); c = socket.socket(socket.AF_UNIX); c.connect('s'); d, _ = l.accept()", "[c.send(b'ab'), d.recv(9), d.getsockname(), c.getpeername(), os.path.exists('s')]"),
     ("a TCP socket that is not connected", "s = socket.socket()", "s.getsockname(), errno_of(s.send, b'x')"),
     ("a TCP socket with an address", "s = socket.socket(); s.bind(('127.0.0.1', 0))", "s.getsockname()"),
     ("a listening TCP socket", LISTEN + "c = socket.socket()", "l.getsockname(), l.getsockopt(1, 30)"),
