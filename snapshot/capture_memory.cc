@@ -34,20 +34,33 @@ bool IsPrivate(const MemoryRegion& region) {
   return region.kind == MemoryKind::kAnonymous || region.kind == MemoryKind::kFile;
 }
 
+bool HoldsUserfaultfd(pid_t pid) {
+  return std::ranges::any_of(DescriptorsOf(pid), [pid](int number) {
+    return ReadProcLink(pid, fmt::format("fd/{}", number)) == "anon_inode:[userfaultfd]";
+  });
+}
+
 // What a restored process wouldn't have of a region.
 void FindLosses(const MemoryRegion& region, const MappingDetails& details, pid_t pid,
                 Losses& losses) {
-  auto lose = [&](std::string what) {
+  auto lose = [&](std::string what, LossNature nature = LossNature::kCertain) {
     losses.push_back(
         {.pid = pid,
          .kind = "mapping",
          .what = fmt::format("{:#x} to {:#x} ({}) {}", region.start, region.start + region.size,
-                             region.name.empty() ? "anonymous" : region.name, what)});
+                             region.name.empty() ? "anonymous" : region.name, what),
+         .nature = nature});
   };
   if (!details.unknown_flags.empty())
     lose(fmt::format("has flags that this retake doesn't know:{}", details.unknown_flags));
   if ((details.flags & kInputOutput) != 0) lose("shows a device's memory, which isn't kept");
-  if ((details.flags & kUserfaultfd) != 0) lose("is watched by a userfaultfd, which isn't kept");
+  if ((details.flags & kUserfaultfd) != 0) {
+    if (HoldsUserfaultfd(pid)) {
+      lose("is watched by a userfaultfd, which isn't kept");
+    } else {
+      lose("isn't all there yet: a userfaultfd brings it, a restore's", LossNature::kPassing);
+    }
+  }
   if ((details.flags & kHugeTlb) != 0) lose("is of pages of hugetlbfs, which aren't kept yet");
   if ((details.flags & kSealed) != 0) lose("is sealed (mseal), which isn't kept");
   if (details.protection_key != 0)

@@ -196,17 +196,19 @@ Result<CheckpointReport> TakeCheckpoint(const CheckpointOptions& options) {
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   // What is on its way from one to another is in nobody's hands: a moment later it is somewhere
   // else. Until then, who has it may not be known either.
-  constexpr int kTries = 20;
+  constexpr int kBound = 3'000;  // ms
+  constexpr int kLongestNap = 20;
+  int64_t deadline = MonotonicMilliseconds() + kBound;
   auto is = [](LossNature nature) {
     return [nature](const Loss& loss) { return loss.nature == nature; };
   };
   for (int tries = 1;; ++tries) {
     CheckpointReport report = TRY(Checkpoint(options).Take());
-    bool again = !options.path.empty() && !report.written && tries < kTries &&
+    bool again = !options.path.empty() && !report.written && MonotonicMilliseconds() < deadline &&
                  std::ranges::any_of(report.losses, is(LossNature::kPassing)) &&
                  std::ranges::none_of(report.losses, is(LossNature::kCertain));
     if (!again) return report;
-    usleep(static_cast<useconds_t>(tries) * 1'000);
+    usleep(static_cast<useconds_t>(std::min(tries, kLongestNap)) * 1'000);
   }
 }
 

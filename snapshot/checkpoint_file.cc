@@ -147,6 +147,7 @@ Result<std::unique_ptr<CheckpointReader>> CheckpointReader::Open(const std::stri
 
 Status CheckpointReader::Load(const std::string& path) {
   Fd file = TRY(OpenRegularFile(path));
+  fd_ = file.get();
   archive_ = TRY(ArchiveReader::Open(std::make_unique<FileSource>(std::move(file), path)));
   if (archive_->content() != ArchiveContent::kCheckpoint)
     return MakeError("{} is a trace, not a checkpoint: `retake replay` takes it", path);

@@ -87,6 +87,8 @@ class CheckpointReader {
   Status Verify();
   // The pages of a range that isn't of zeros. The view is valid until the next call.
   Result<ByteSpan> Bytes(const PageRange& range);
+  // That it reads from.
+  int fd() const { return fd_; }
 
  private:
   CheckpointReader() = default;
@@ -98,6 +100,7 @@ class CheckpointReader {
   std::vector<RecordInfo> blocks_;
   std::vector<uint8_t> loaded_;
   uint32_t loaded_block_ = kZeroBlock;
+  int fd_ = -1;
 };
 
 }  // namespace retake

@@ -70,6 +70,7 @@ class Restorer {
       : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {
     material_.rights = rights;
     material_.for_parent = for_parent;
+    material_.in_front = !options.detached;
   }
 
   Result<pid_t> Restore() {

@@ -1,4 +1,5 @@
 // RestoredProcess: the part that rebuilds memory.
+#include <fcntl.h>
 #include <linux/prctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -6,6 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/features.h"
+#include "base/syscall.h"
 #include "snapshot/restored_process.h"
 #include "tracee/ptrace.h"
 
@@ -45,7 +48,9 @@ Status RestoredProcess::BuildMemory(const CheckpointImage& image, const ProcessS
   TRY(EmptyMemory(mappings));
   TRY(MoveKernelRegions(image, state, mappings));
   TRY(MapRegions(state));
-  TRY(FillPages(state, pages));
+  std::vector<PageRange> at_once;
+  TRY(StartPager(ChooseLazyMemory(state, at_once), pages, at_once));
+  TRY(FillPages(std::move(at_once), pages));
   TRY(ProtectRegions(state));
   int executable = -1;
   for (size_t i = 0; i < image.mapped_files.size(); ++i) {
@@ -167,9 +172,29 @@ Status RestoredProcess::MapRegions(const ProcessState& state) {
   return {};
 }
 
-Status RestoredProcess::FillPages(const ProcessState& state, CheckpointReader& pages) {
+// Where that may not be, what should come later goes with the rest.
+Status RestoredProcess::StartPager(LazyMemory memory, CheckpointReader& pages,
+                                   std::vector<PageRange>& at_once) {
+  if (memory.pages.empty()) return {};
+  uint64_t number = TRY(Call(MakeCall(Sys::userfaultfd, O_CLOEXEC | O_NONBLOCK)));
+  Fd userfaultfd;
+  if (!CallFailed(number)) {
+    Fd pidfd(PidfdOpen(pid_));
+    if (MayUse(Feature::kPidfdGetfd))
+      userfaultfd.Reset(PidfdGetfd(pidfd.get(), static_cast<int>(number)));
+    TRY(Call(MakeCall(Sys::close, number)));
+  }
+  if (!userfaultfd || !Pager::MayServe(userfaultfd)) {
+    at_once.insert(at_once.end(), memory.pages.begin(), memory.pages.end());
+    return {};
+  }
+  pager_ =
+      TRY(Pager::Start(std::move(userfaultfd), std::move(memory), pages, pid_, material_.in_front));
+  return {};
+}
+
+Status RestoredProcess::FillPages(std::vector<PageRange> ranges, CheckpointReader& pages) {
   // By block, so that each is read once.
-  std::vector<PageRange> ranges = state.pages;
   std::ranges::stable_sort(ranges, {}, &PageRange::block);
   std::vector<uint8_t> zeros;
   std::vector<TaskMemory::Output> outputs;

@@ -26,7 +26,8 @@
 namespace retake {
 namespace {
 
-constexpr int kEndBound = 10'000;  // ms
+constexpr int kEndBound = 10'000;   // ms
+constexpr int kGroupBound = 2'000;  // ms
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
 constexpr uint64_t kSetMdwe = 65;
@@ -63,9 +64,17 @@ Result<pid_t> ForkAs(pid_t pid, bool for_parent) {
   args.set_tid = reinterpret_cast<uint64_t>(&pid);
   args.set_tid_size = 1;
   // Containers often refuse clone3.
-  pid_t child = pid == 0 ? Clone(args.flags | args.exit_signal) : Clone3(&args, sizeof args);
-  if (child >= 0) return child;
-  int code = errno;
+  int code = 0;
+  int64_t deadline = MonotonicMilliseconds() + kGroupBound;
+  for (;;) {
+    pid_t child = pid == 0 ? Clone(args.flags | args.exit_signal) : Clone3(&args, sizeof args);
+    if (child >= 0) return child;
+    code = errno;
+    // What still ends may have it as its group.
+    bool ends = code == EEXIST && kill(pid, 0) != 0 && errno == ESRCH;
+    if (!ends || MonotonicMilliseconds() > deadline) break;
+    usleep(1'000);
+  }
   if (code == EEXIST)
     return Error(code, "its pid is taken by another process: end that first, or give `--pid new`",
                  pid);
@@ -449,6 +458,7 @@ Status RestoredProcess::Complete(const ProcessState& state) {
 
 Status RestoredProcess::Release(const ProcessState& state) {
   if (state.condition == ProcessCondition::kStopped) kill(pid_, SIGSTOP);
+  if (pager_) pager_->Commit();
   released_ = true;
   for (const Task& task : LivingTasks(state)) {
     Status detached = ptracer::Detach(task.tid);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/fd.h"
 #include "snapshot/checkpoint_file.h"
 #include "snapshot/checkpoint_image.h"
+#include "snapshot/pager.h"
 #include "tracee/memory.h"
 #include "tracee/remote_calls.h"
 
@@ -36,6 +38,7 @@ struct RestoreMaterial {
   int lowest = 0;
   uint64_t stub = 0;  // an address where no process of the image has anything
   Rights rights = Rights::kAll;
+  bool in_front = false;    // a command waits for its end
   bool for_parent = false;  // the root is to be our parent's child, not ours
 };
 
@@ -99,7 +102,8 @@ class RestoredProcess {
   Status MoveKernelRegions(const CheckpointImage& image, const ProcessState& state,
                            const std::vector<Mapping>& mappings);
   Status MapRegions(const ProcessState& state);
-  Status FillPages(const ProcessState& state, CheckpointReader& pages);
+  Status StartPager(LazyMemory memory, CheckpointReader& pages, std::vector<PageRange>& at_once);
+  Status FillPages(std::vector<PageRange> ranges, CheckpointReader& pages);
   Status ProtectRegions(const ProcessState& state);
   Status SetLayout(const ProcessState& state, int executable);
   Status BuildTask(const Task& task, const TaskState& state);
@@ -111,7 +115,8 @@ class RestoredProcess {
   const RestoreMaterial& material_;
   pid_t pid_;
   TaskMemory memory_;
-  std::vector<Task> tasks_;  // the leader first
+  std::vector<Task> tasks_;     // the leader first
+  std::optional<Pager> pager_;  // brings memory later
   bool released_ = false;
 };
 

@@ -14,6 +14,7 @@ import sys
 import checkpoint_connections as connections
 import checkpoint_descriptors as descriptors
 import checkpoint_failures as failures
+import checkpoint_lazy as lazy
 import checkpoint_matrix as matrix
 import checkpoint_moments as moments
 import checkpoint_programs as programs
@@ -50,6 +51,9 @@ CASES = {
     "C05_tcp_at_once_again": connections.at_once_again,
     "C05_tcp_in_use": connections.in_use,
     "C06_memory": state.memory,
+    "C06_memory_comes_later": lazy.comes_later,
+    "C06_memory_server_killed": lazy.server_killed,
+    "C06_memory_checkpoint_meanwhile": lazy.checkpoint_meanwhile,
     "C07_copied_while_running": state.copied_while_running,
     "C08_losses": failures.losses,
     "C08_one_thread_confined": failures.one_thread_confined,

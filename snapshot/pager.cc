@@ -1,0 +1,343 @@
+#include "snapshot/pager.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <list>
+#include <map>
+#include <set>
+
+#include "base/syscall.h"
+#include "tracee/proc_files.h"
+#include "tracee/ptrace.h"
+
+namespace retake {
+namespace {
+
+// Less is there sooner than another process is.
+constexpr uint64_t kWorthIt = 16 << 20;
+
+constexpr uint64_t kFeatures = UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
+                               UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP;
+
+bool MayComeLater(const MemoryRegion& region, const ProcessState& state) {
+  // Memory that a child gets anew, or that has to be there: stacks grow, and are touched at once.
+  constexpr uint64_t kNot =
+      kGrowsDown | kLocked | kLockedOnFault | kWipeOnFork | kDroppable | kHugeTlb;
+  if (region.kind != MemoryKind::kAnonymous || (region.flags & kNot) != 0) return false;
+  return std::ranges::none_of(state.guards, [&](const GuardRange& guard) {
+    return guard.start < region.start + region.size && region.start < guard.start + guard.size;
+  });
+}
+
+// The memory of a process, or of a child that it has made.
+struct AddressSpace {
+  Fd userfaultfd;
+  std::map<uint64_t, PageRange> pending;  // by address
+  bool gone = false;
+
+  // Makes `at` a boundary between two ranges.
+  void Split(uint64_t at) {
+    auto after = pending.upper_bound(at);
+    if (after == pending.begin()) return;
+    PageRange& range = std::prev(after)->second;
+    uint64_t first = at - range.start;
+    if (first == 0 || first >= range.size) return;
+    PageRange rest{at, range.size - first, range.block,
+                   range.offset + static_cast<uint32_t>(first)};
+    range.size = first;
+    pending.emplace(at, rest);
+  }
+
+  // What is between is taken out.
+  std::vector<PageRange> Take(uint64_t start, uint64_t end) {
+    Split(start);
+    Split(end);
+    std::vector<PageRange> taken;
+    auto first = pending.lower_bound(start), last = pending.lower_bound(end);
+    for (auto it = first; it != last; ++it) taken.push_back(it->second);
+    pending.erase(first, last);
+    return taken;
+  }
+};
+
+class Server {
+ public:
+  Server(Fd userfaultfd, const std::vector<PageRange>& pages, CheckpointReader& reader)
+      : reader_(reader), page_(static_cast<uint64_t>(sysconf(_SC_PAGESIZE))) {
+    AddressSpace& first = spaces_.emplace_back();
+    first.userfaultfd = std::move(userfaultfd);
+    for (const PageRange& range : pages) {
+      first.pending.emplace(range.start, range);
+      by_block_.push_back(range.start);
+    }
+  }
+
+  // Until everything is where it belongs.
+  Status Serve() {
+    while (Clean()) {
+      TRY(HandleEvents(0));
+      // One piece between any two looks: what is waited for comes first.
+      for (AddressSpace& space : spaces_) {
+        if (!space.gone && !space.pending.empty()) TRY(Give(space, NextOf(space)));
+      }
+    }
+    return {};
+  }
+
+ private:
+  // Whether there is anything left to do.
+  bool Clean() {
+    spaces_.remove_if(
+        [](const AddressSpace& space) { return space.gone || space.pending.empty(); });
+    return !spaces_.empty();
+  }
+
+  // In an order in which blocks of the file follow each other, as long as that lasts.
+  PageRange NextOf(const AddressSpace& space) {
+    while (&space == &spaces_.front() && next_ < by_block_.size()) {
+      auto found = space.pending.find(by_block_[next_++]);
+      if (found != space.pending.end()) return found->second;
+    }
+    return space.pending.begin()->second;
+  }
+
+  // Puts as much of a range there as goes.
+  Status Give(AddressSpace& space, PageRange range) {
+    ByteSpan bytes = TRY(reader_.Bytes(range));
+    while (range.size > 0) {
+      uffdio_copy copy{};
+      copy.dst = range.start;
+      copy.src = reinterpret_cast<uint64_t>(bytes.data());
+      copy.len = range.size;
+      int code = ioctl(space.userfaultfd.get(), UFFDIO_COPY, &copy) == 0 ? 0 : errno;
+      uint64_t done = copy.copy > 0 ? static_cast<uint64_t>(copy.copy) : 0;
+      if (code == 0) done = range.size;
+      if (done == 0) {
+        switch (code) {
+          case EAGAIN:  // it changes its mappings: what it does comes first
+            return HandleEvents(0);
+          case ESRCH:
+            space.gone = true;
+            return {};
+          case EEXIST:  // whatever is there is newer
+            Wake(space, range.start);
+            done = page_;
+            break;
+          case ENOENT:  // not one mapping any more, or none
+            if (range.size > page_) return GiveEach(space, range);
+            done = page_;
+            break;
+          default:
+            return Error(code, "a restored process's memory can't be put in its place");
+        }
+      }
+      space.Take(range.start, range.start + done);
+      range.start += done;
+      range.size -= done;
+      bytes = bytes.subspan(done);
+    }
+    return {};
+  }
+
+  Status GiveEach(AddressSpace& space, const PageRange& range) {
+    for (uint64_t at = 0; at < range.size && !space.gone; at += page_) {
+      space.Split(range.start + at);
+      space.Split(range.start + at + page_);
+      auto found = space.pending.find(range.start + at);
+      if (found == space.pending.end()) continue;
+      PageRange page = found->second;
+      TRY(Give(space, page));
+    }
+    return {};
+  }
+
+  void Wake(const AddressSpace& space, uint64_t at) const {
+    uffdio_range range{at, page_};
+    ioctl(space.userfaultfd.get(), UFFDIO_WAKE, &range);
+  }
+
+  Status HandleEvents(int milliseconds) {
+    std::vector<pollfd> polled;
+    std::vector<AddressSpace*> spaces;
+    for (AddressSpace& space : spaces_) {
+      if (space.gone) continue;
+      polled.push_back({space.userfaultfd.get(), POLLIN, 0});
+      spaces.push_back(&space);
+    }
+    if (poll(polled.data(), polled.size(), milliseconds) <= 0) return {};
+    for (size_t i = 0; i < polled.size(); ++i) {
+      uffd_msg message;
+      if ((polled[i].revents & (POLLERR | POLLHUP)) != 0) spaces[i]->gone = true;
+      while (!spaces[i]->gone && (polled[i].revents & POLLIN) != 0 &&
+             read(polled[i].fd, &message, sizeof message) == sizeof message)
+        TRY(Handle(*spaces[i], message));
+    }
+    return {};
+  }
+
+  Status Handle(AddressSpace& space, const uffd_msg& message) {
+    switch (message.event) {
+      case UFFD_EVENT_PAGEFAULT:
+        return ServeFault(space, message.arg.pagefault.address / page_ * page_);
+      case UFFD_EVENT_FORK: {
+        AddressSpace& child = spaces_.emplace_back();
+        child.userfaultfd.Reset(static_cast<int>(message.arg.fork.ufd));
+        child.pending = space.pending;
+        return {};
+      }
+      case UFFD_EVENT_REMAP: {
+        const auto& moved = message.arg.remap;
+        for (PageRange range : space.Take(moved.from, moved.from + moved.len)) {
+          range.start += moved.to - moved.from;
+          space.pending.emplace(range.start, range);
+        }
+        return {};
+      }
+      case UFFD_EVENT_REMOVE:
+      case UFFD_EVENT_UNMAP:
+        space.Take(message.arg.remove.start, message.arg.remove.end);
+        return {};
+      default:
+        return MakeError("the kernel tells of an unknown event {:#x}", message.event);
+    }
+  }
+
+  Status ServeFault(AddressSpace& space, uint64_t at) {
+    auto after = space.pending.upper_bound(at);
+    if (after != space.pending.begin()) {
+      PageRange range = std::prev(after)->second;
+      if (at < range.start + range.size) return Give(space, range);
+    }
+    // Nothing was there.
+    uffdio_zeropage zero{};
+    zero.range = {at, page_};
+    if (ioctl(space.userfaultfd.get(), UFFDIO_ZEROPAGE, &zero) != 0) {
+      if (errno == ESRCH) space.gone = true;
+      Wake(space, at);
+    }
+    return {};
+  }
+
+  CheckpointReader& reader_;
+  const uint64_t page_;
+  std::list<AddressSpace> spaces_;
+  std::vector<uint64_t> by_block_;  // where the first one's ranges start
+  size_t next_ = 0;
+};
+
+// --- The two processes ---
+
+void KeepOnly(const std::set<int>& kept) {
+  for (int fd : DescriptorsOf(getpid())) {
+    if (!kept.contains(fd)) close(fd);
+  }
+}
+
+// It and all that it has started.
+void KillTree(pid_t pid) {
+  for (pid_t tid : TasksOf(pid)) {
+    for (pid_t child : ChildrenOf(pid, tid)) KillTree(child);
+  }
+  kill(pid, SIGKILL);
+}
+
+[[noreturn]] void ServeAndExit(Server& server) {
+  Status served = server.Serve();
+  if (!served.ok())
+    (void)!dprintf(STDERR_FILENO, "retake: failed: %s\n", served.error().Message().c_str());
+  _exit(served.ok() ? 0 : 1);
+}
+
+[[noreturn]] void Watch(pid_t server, int lifeline, pid_t pid) {
+  char byte = 0;
+  if (read(lifeline, &byte, 1) != 1) {
+    ptracer::KillAndReap(server);
+    _exit(0);
+  }
+  auto ended = ptracer::WaitOne(server, -1);
+  if (ended.ok() && ended->has_value() && (*ended)->raw() == 0) _exit(0);
+  KillTree(pid);
+  (void)!dprintf(STDERR_FILENO,
+                 "retake: failed: not all of the memory of pid %d was there yet, and the process "
+                 "that brought it has ended: killed\n",
+                 pid);
+  _exit(1);
+}
+
+}  // namespace
+
+LazyMemory ChooseLazyMemory(const ProcessState& state, std::vector<PageRange>& at_once) {
+  LazyMemory lazy;
+  uint64_t bytes = 0;
+  auto region = state.memory.begin();
+  for (const PageRange& range : state.pages) {
+    while (region != state.memory.end() && region->start + region->size <= range.start) ++region;
+    bool later = region != state.memory.end() && region->start <= range.start &&
+                 range.start + range.size <= region->start + region->size &&
+                 MayComeLater(*region, state);
+    // Where nothing is, zeros are.
+    if (later && range.block == kZeroBlock) continue;
+    if (!later) {
+      at_once.push_back(range);
+      continue;
+    }
+    if (lazy.regions.empty() || lazy.regions.back() != &*region) lazy.regions.push_back(&*region);
+    lazy.pages.push_back(range);
+    bytes += range.size;
+  }
+  if (bytes >= kWorthIt) return lazy;
+  at_once = state.pages;
+  return {};
+}
+
+bool Pager::MayServe(const Fd& userfaultfd) {
+  uffdio_api api{.api = UFFD_API, .features = kFeatures};
+  return ioctl(userfaultfd.get(), UFFDIO_API, &api) == 0;
+}
+
+Result<Pager> Pager::Start(Fd userfaultfd, LazyMemory memory, CheckpointReader& reader, pid_t pid,
+                           bool speaks) {
+  for (const MemoryRegion* region : memory.regions) {
+    uffdio_register wanted{};
+    wanted.range = {region->start, region->size};
+    wanted.mode = UFFDIO_REGISTER_MODE_MISSING;
+    if (ioctl(userfaultfd.get(), UFFDIO_REGISTER, &wanted) != 0)
+      return ErrnoError("can't serve what is missing in its memory at {:#x}", region->start);
+  }
+  std::ranges::stable_sort(memory.pages, {}, &PageRange::block);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
+  Fd ours(ends[1]), theirs(ends[0]);
+  pid_t child = fork();
+  if (child < 0) return ErrnoError("can't fork");
+  if (child == 0) {
+    KeepOnly({speaks ? STDERR_FILENO : -1, theirs.get(), userfaultfd.get(), reader.fd()});
+    // Signals for the command aren't for it.
+    for (int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
+    int lifeline = theirs.get();
+    Server server(std::move(userfaultfd), memory.pages, reader);
+    pid_t serving = Clone(CLONE_FILES | SIGCHLD);
+    if (serving == 0) ServeAndExit(server);
+    if (serving < 0) _exit(1);
+    Watch(serving, lifeline, pid);
+  }
+  Pager pager;
+  pager.lifeline_ = std::move(ours);
+  return pager;
+}
+
+void Pager::Commit() {
+  char byte = 0;
+  (void)!write(lifeline_.get(), &byte, 1);
+  lifeline_.Reset();
+}
+
+}  // namespace retake
