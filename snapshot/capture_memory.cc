@@ -1,5 +1,6 @@
 #include "snapshot/capture_memory.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -269,8 +270,33 @@ Status RegionFinder::AddRegions(const TaskMemory& memory, std::span<const Mappin
   return {};
 }
 
-MemoryKind RegionFinder::FindObject(const TaskMemory& memory, const Mapping& mapping,
+// A file whose name is gone may have another in the same directory: sem_open(3) makes one under a
+// name of its own first. Who has that mapped has the same file.
+Mapping RegionFinder::UnderOtherName(pid_t pid, const Mapping& mapping) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  Mapping named = mapping;
+  if (!named.name.ends_with(kDeleted) || !IsNameless(mapping)) return named;
+  named.name.resize(named.name.size() - kDeleted.size());
+  auto [other, is_new] = other_names_.try_emplace(std::pair(mapping.device, mapping.inode));
+  if (is_new) {
+    std::string directory = named.name.substr(0, named.name.rfind('/') + 1);
+    std::string path = fmt::format("/proc/{}/root{}", pid, directory);
+    DIR* entries = opendir(path.c_str());
+    while (dirent* entry = entries == nullptr ? nullptr : readdir(entries)) {
+      struct stat status {};
+      if (entry->d_ino == mapping.inode && stat((path + entry->d_name).c_str(), &status) == 0 &&
+          status.st_ino == mapping.inode && status.st_dev == mapping.device)
+        other->second = directory + entry->d_name;
+    }
+    if (entries != nullptr) closedir(entries);
+  }
+  named.name = other->second.empty() ? mapping.name : other->second;
+  return named;
+}
+
+MemoryKind RegionFinder::FindObject(const TaskMemory& memory, const Mapping& shown,
                                     MemoryRegion& region) {
+  Mapping mapping = UnderOtherName(memory.pid(), shown);
   if (mapping.is_vdso() || mapping.is_vvar()) return MemoryKind::kKernel;
   if (!mapping.is_file()) return MemoryKind::kAnonymous;
   if (!IsNameless(mapping)) {
@@ -291,6 +317,7 @@ MemoryKind RegionFinder::FindObject(const TaskMemory& memory, const Mapping& map
     }
     if (known != files_.end()) {
       region.object = known->second;
+      region.name = mapping.name;
       return mapping.shared ? MemoryKind::kSharedFile : MemoryKind::kFile;
     }
   }

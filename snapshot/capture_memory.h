@@ -81,11 +81,15 @@ class RegionFinder {
                     ProcessState& process);
 
  private:
-  MemoryKind FindObject(const TaskMemory& memory, const Mapping& mapping, MemoryRegion& region);
+  MemoryKind FindObject(const TaskMemory& memory, const Mapping& shown, MemoryRegion& region);
+  Mapping UnderOtherName(pid_t pid, const Mapping& mapping);
 
   CheckpointImage& image_;
   SharedObjects& objects_;
-  std::map<std::pair<uint64_t, uint64_t>, uint32_t> files_;  // by device and inode
+  using Identity = std::pair<uint64_t, uint64_t>;  // device and inode
+  std::map<Identity, uint32_t> files_;
+  std::map<Identity, std::string>
+      other_names_;  // of those whose name is gone; empty: none is known
 };
 
 }  // namespace retake

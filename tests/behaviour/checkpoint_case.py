@@ -37,6 +37,7 @@ CASES = {
     "C01_vim_under_tmux": programs.vim_under_tmux,
     "C01_terminal_of_leader": programs.terminal_of_leader,
     "C01_terminal_of_job": programs.terminal_of_job,
+    "C02_semaphores": programs.semaphores,
     "C02_tree": programs.tree,
     "C02_processes": programs.processes,
     "C04_state": state.state,

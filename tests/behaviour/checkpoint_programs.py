@@ -382,3 +382,21 @@ def vim_under_tmux(bench):
     saved = bench.place.work / "file.txt"
     wait_until("the file", saved.exists)
     wait_until("its contents", lambda: saved.read_text() == "hello from before and after\n", show=saved.read_text)
+
+
+def semaphores(bench):
+    """A named semaphore, which its maker has mapped under a name that is gone, and others under its own (sem_open)."""
+    bench.python("""
+import multiprocessing, os, time
+def work(lock):
+    print("waits", flush=True); lock.acquire(); print("got it", flush=True); lock.release()
+if __name__ == "__main__":
+    of = multiprocessing.get_context("spawn")
+    lock = of.Lock(); lock.acquire()
+    child = of.Process(target=work, args=(lock,)); child.start()
+    while not os.path.exists("go"): time.sleep(0.01)
+    lock.release(); child.join(20); print(child.exitcode); child.kill()
+""")
+    bench.await_line("waits")
+    bench.around()
+    expect(bench.lines()[1:], ["got it", "0"], "what the other process saw")
