@@ -174,11 +174,12 @@ class Pairing {
 
  private:
   template <typename Socket>
-  void Lose(const Socket& socket, std::string what, LossNature nature = LossNature::kCertain) {
+  void Lose(const Socket& socket, const std::string& what,
+            LossNature nature = LossNature::kCertain) {
     capture_.losses.push_back({.pid = socket.pid,
                                .fd = socket.number,
                                .kind = socket.link,
-                               .what = std::move(what),
+                               .what = what,
                                .nature = nature});
   }
 

@@ -4,7 +4,6 @@
 #define RETAKE_SNAPSHOT_INTERNET_ADDRESS_H_
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,7 +20,7 @@ struct Endpoint {
   // All zero: any address of this machine.
   bool is_any() const;
   bool is_loopback() const;
-  auto operator<=>(const Endpoint&) const = default;
+  bool operator==(const Endpoint&) const = default;
 };
 
 // Of something else than an internet address: all zero.

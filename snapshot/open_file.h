@@ -9,7 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -187,7 +186,6 @@ void Visit(V& visit, MulticastGroup& group) {
 struct PeerCredentials {
   int32_t pid = 0;  // 0: not known
   uint32_t uid = 0, gid = 0;
-  auto operator<=>(const PeerCredentials&) const = default;
 };
 
 template <typename V>

@@ -17,6 +17,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/syscall.h"
@@ -182,6 +183,12 @@ bool BindTo(const Fd& fd, const std::vector<uint8_t>& name) {
                                 static_cast<socklen_t>(name.size())) == 0;
 }
 
+struct ByPeer {
+  bool operator()(const PeerCredentials& a, const PeerCredentials& b) const {
+    return std::tie(a.pid, a.uid, a.gid) < std::tie(b.pid, b.uid, b.gid);
+  }
+};
+
 class Maker {
  public:
   Maker(std::vector<Plan> plans, bool same_pids)
@@ -268,9 +275,11 @@ class Maker {
 
   // Has each process that did it then do its part now.
   Status ForEach(PeerCredentials (Plan::*who)() const, bool (*part)(Plan& plan)) {
-    std::map<PeerCredentials, std::vector<Plan*>> parts;
+    std::map<PeerCredentials, std::vector<Plan*>, ByPeer> parts;
     for (Plan& plan : plans_) parts[(plan.*who)()].push_back(&plan);
-    for (const auto& [peer, theirs] : parts) {
+    for (const auto& one : parts) {
+      const PeerCredentials& peer = one.first;
+      const std::vector<Plan*>& theirs = one.second;
       TRY(RunAs(same_pids_ ? peer.pid : 0, [&peer, &theirs, part] {
         return std::ranges::all_of(theirs, [&peer, part](Plan* plan) {
           if (!EnterPlace(*plan)) return false;

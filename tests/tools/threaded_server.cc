@@ -50,6 +50,7 @@ int main() {
   if (listen(listening, kThreads) != 0) Fail("listen");
   getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) threads.emplace_back(Serve, listening);
 
   int connections[kThreads];
