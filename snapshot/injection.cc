@@ -82,6 +82,10 @@ Status Injection::WriteTable() {
 
 Status Injection::Enter(const ProcStatus& status) {
   home_.stop_signal = StopSignalFor(status);
+  // It signals itself by the ids that it has in its own pid namespace, the innermost.
+  std::vector<uint64_t> pids = status.Numbers("NStgid"), tids = status.Numbers("NSpid");
+  if (!pids.empty()) home_.pid = static_cast<pid_t>(pids.back());
+  if (!tids.empty()) home_.tid = static_cast<pid_t>(tids.back());
   TRY(memory_.ForceWrite(site_.address, machine::Inject().code));
   TRY(WriteTable());
   // From here on the task must not run its own code with the mask of the injected: registers first,
