@@ -128,6 +128,7 @@ class Checkpoint {
       if (process.condition != ProcessCondition::kZombie)
         process.descriptors = std::move(tables.at(next++));
     }
+    HashWrittenFiles(image_);
     if (writer_ != nullptr) TRY(objects_.Save(room_));
     return CaptureRequirements();
   }

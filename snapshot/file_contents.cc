@@ -1,7 +1,10 @@
 #include "snapshot/file_contents.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -59,30 +62,55 @@ void Hash(NamedFile& file) {
   file.content.assign(hash->begin(), hash->end());
 }
 
+// To open a file breaks the lease that somebody has on it, and signals him.
+std::set<std::pair<uint64_t, uint64_t>> LeasedFiles(const CheckpointImage& image) {
+  std::set<std::pair<uint64_t, uint64_t>> leased;
+  for (const OpenFile& file : image.open_files) {
+    if (file.named && file.signals_of && file.signals_of->lease != 0)
+      leased.emplace(file.named->device, file.named->inode);
+  }
+  return leased;
+}
+
 }  // namespace
 
 bool IsSameContent(const NamedFile& file, int fd) {
   struct stat status {};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return false;
-  if (IsUntouched(file, status)) return true;
+  bool times_tell = !file.written || file.content.empty();
+  if (times_tell && IsUntouched(file, status)) return true;
   if (static_cast<uint64_t>(status.st_size) != file.size) return false;
   if (file.content.empty()) return Nanoseconds(status.st_mtim) == file.changed_at;
   auto hash = HashOf(fd);
   return hash && std::equal(hash->begin(), hash->end(), file.content.begin(), file.content.end());
 }
 
-ContentHashing::ContentHashing(const CheckpointImage& image) : mapped_(image.mapped_files) {
-  // To open a file breaks the lease that somebody has on it, and signals him.
-  std::set<std::pair<uint64_t, uint64_t>> leased;
-  for (const OpenFile& file : image.open_files) {
-    if (file.named && file.signals_of && file.signals_of->lease != 0)
-      leased.emplace(file.named->device, file.named->inode);
+void HashWrittenFiles(CheckpointImage& image) {
+  // A disk's files are written back, which shows in their times: they need not be read if that
+  // would take long.
+  constexpr uint64_t kMostOnDisk = 16 << 20;
+  for (const ProcessState& process : image.processes) {
+    for (const MemoryRegion& region : process.memory) {
+      if (region.kind == MemoryKind::kSharedFile && (region.prot & PROT_WRITE) != 0)
+        image.mapped_files[region.object].written = true;
+    }
   }
+  auto leased = LeasedFiles(image);
+  for (NamedFile& file : image.mapped_files) {
+    struct statfs system {};
+    if (!file.written || leased.contains({file.device, file.inode})) continue;
+    if (statfs(file.path.c_str(), &system) != 0) continue;
+    if (system.f_type == TMPFS_MAGIC || file.size <= kMostOnDisk) Hash(file);
+  }
+}
+
+ContentHashing::ContentHashing(const CheckpointImage& image) : mapped_(image.mapped_files) {
+  auto leased = LeasedFiles(image);
   auto is_leased = [&](const NamedFile& file) {
     return leased.contains({file.device, file.inode});
   };
   for (NamedFile& file : mapped_) {
-    if (is_leased(file)) file.path.clear();
+    if (is_leased(file) || file.written) file.path.clear();
   }
   for (const OpenFile& file : image.open_files) {
     bool regular = file.kind == FileKind::kRegular && file.named && !is_leased(*file.named);
@@ -100,8 +128,9 @@ ContentHashing::~ContentHashing() {
 
 void ContentHashing::Finish(CheckpointImage& image) {
   thread_.join();
-  for (size_t i = 0; i < mapped_.size(); ++i)
-    image.mapped_files[i].content = std::move(mapped_[i].content);
+  for (size_t i = 0; i < mapped_.size(); ++i) {
+    if (!mapped_[i].written) image.mapped_files[i].content = std::move(mapped_[i].content);
+  }
   for (size_t i = 0; i < opened_.size(); ++i) {
     if (image.open_files[i].named)
       image.open_files[i].named->content = std::move(opened_[i].content);

@@ -16,7 +16,10 @@ inline constexpr uint64_t kMostHashedBytes = uint64_t{256} << 20;
 // Whether the regular file open at `fd` holds what `file` did.
 bool IsSameContent(const NamedFile& file, int fd);
 
-// Reads the files of an image on a thread of its own.
+// Notes what those files hold that processes write to by mappings: while they stand still.
+void HashWrittenFiles(CheckpointImage& image);
+
+// Reads the other files of an image on a thread of its own.
 class ContentHashing {
  public:
   explicit ContentHashing(const CheckpointImage& image);

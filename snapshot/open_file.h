@@ -47,6 +47,7 @@ struct NamedFile {
   bool deleted = false;
   int64_t touched_at = 0;         // ctime, nanoseconds
   std::vector<uint64_t> content;  // XXH3, 128 bits: low, high; empty: not known
+  bool written = false;           // by stores to a shared mapping, which leave no trace of a time
 };
 
 template <typename V>
@@ -60,6 +61,7 @@ void Visit(V& visit, NamedFile& file) {
   visit("deleted", file.deleted);
   visit("touched_at", file.touched_at);
   visit("content", file.content);
+  visit("written", file.written);
 }
 
 // As fstat(2) showed the file at `path`; `deleted` if it has no name any more.

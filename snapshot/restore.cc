@@ -163,9 +163,10 @@ class Restorer {
     }
     Fd opened(open(file.path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
     if (!opened) return ErrnoError("can't open {}, which is mapped", file.path);
-    if (!writes && image_.files != FilePolicy::kKeep && !IsSameContent(file, opened.get())) {
-      return MakeError("{}, which is mapped, has changed since the checkpoint was taken",
-                       file.path);
+    if (image_.files != FilePolicy::kKeep && !IsSameContent(file, opened.get())) {
+      return MakeError("{}, which is mapped, has changed since the checkpoint was taken{}",
+                       file.path,
+                       file.written ? " (one taken with --files keep goes on all the same)" : "");
     }
     return Keep(opened, material_.mapped_files);
   }

@@ -62,6 +62,7 @@ CASES = {
     "C02_several_at_once": failures.several_at_once,
     "C08_killed_at_work": failures.killed_at_work,
     "C08_changed_files": failures.changed_files,
+    "C08_changed_shared_memory": failures.changed_shared_memory,
     "C08_restore_killed": failures.restore_killed,
     "C08_restore_killed_late": failures.restore_killed_late,
     "C08_many_times": failures.many_times,

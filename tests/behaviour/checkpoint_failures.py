@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import mmap
 import os
 import pathlib
 import random
@@ -359,3 +360,35 @@ def inspected(bench):
         done = bench.run("verify", str(bench.image), status=1)
         if "retake: damaged: " not in done.stderr:
             raise Failure(done.stderr)
+
+
+def changed_shared_memory(bench):
+    """Shared memory with a name, which leaves no trace of when it was written to: what changed it is found all the same."""
+    shared = pathlib.Path(f"/dev/shm/retake-test-{os.getpid()}")
+    program = PRELUDE + f"""
+f = open("{shared}", "w+b"); f.truncate(4096)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+m = (ctypes.c_char * 4096).from_address(libc.mmap(None, 4096, 3, 1, f.fileno(), 0)); f.close()
+m[:4] = b"abcd"
+ready()
+m[:4] = m[:4].upper(); print(m[:4])
+"""
+    try:
+        for policy in ("fail", "keep"):
+            bench.python(program)
+            bench.await_line("ready")
+            bench.checkpoint("--files", policy)
+            with open(shared, "r+b") as file, mmap.mmap(file.fileno(), 4096) as others:
+                others[:4] = b"efgh"
+            bench.go()
+            if policy == "fail":
+                said = bench.restore(status=125).stderr
+                if f"{shared}, which is mapped, has changed" not in said:
+                    raise Failure(f"what has changed isn't named in: {said}")
+                with open(shared, "r+b") as file, mmap.mmap(file.fileno(), 4096) as others:
+                    others[:4] = b"abcd"
+            bench.restore()
+            expect(bench.lines()[1:], ["b'ABCD'" if policy == "fail" else "b'EFGH'"], "what it found")
+    finally:
+        shared.unlink(missing_ok=True)
