@@ -217,6 +217,14 @@ void FdCapture::Lose(const FdSubject& subject, std::string what, LossNature natu
                     .nature = nature});
 }
 
+Fd FdRestore::TakeWaiting(uint64_t inode) {
+  auto found = waiting.find(inode);
+  if (found == waiting.end()) return Fd();
+  Fd end = std::move(found->second);
+  waiting.erase(found);
+  return end;
+}
+
 std::string FdRestore::PathOf(const NamedFile& file) const {
   return options.relative_to.empty() ? file.path : options.relative_to + "/" + file.path;
 }

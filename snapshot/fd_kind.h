@@ -82,6 +82,8 @@ struct FdRestore {
   std::map<uint64_t, UnixPair> unix_pairs;  // by the inode of one of their ends
   std::map<uint32_t, Fd> masters;           // of pseudoterminals, by the index that they had
 
+  // The end that was made along with another's; invalid: it wasn't yet.
+  Fd TakeWaiting(uint64_t inode);
   // The path of a named file, under --relative-to.
   std::string PathOf(const NamedFile& file) const;
 };

@@ -499,12 +499,8 @@ Result<Fd> OpenLone(const SocketState& mine) {
 
 Result<Fd> OpenTcpConnection(const OpenFile& file, FdRestore& restore) {
   const SocketState& mine = *file.socket;
-  auto waiting = restore.waiting.find(mine.inode);
-  if (waiting != restore.waiting.end()) {
-    Fd fd = std::move(waiting->second);
-    restore.waiting.erase(waiting);
-    return fd;
-  }
+  Fd made = restore.TakeWaiting(mine.inode);
+  if (made) return made;
   switch (mine.other_end) {
     case OtherEnd::kInTree: {
       auto other = std::ranges::find_if(restore.files, [&](const OpenFile& candidate) {

@@ -277,12 +277,8 @@ Status Bind(int fd, const SocketState& state) {
 
 Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
   const SocketState& state = *file.socket;
-  auto waiting = restore.waiting.find(state.inode);
-  if (waiting != restore.waiting.end()) {
-    Fd fd = std::move(waiting->second);
-    restore.waiting.erase(waiting);
-    return fd;
-  }
+  Fd made = restore.TakeWaiting(state.inode);
+  if (made) return made;
   if (FindPair(restore, state) != restore.unix_pairs.end()) return OpenPair(file, restore);
 
   Fd fd(socket(AF_UNIX, state.type | SOCK_CLOEXEC, state.protocol));

@@ -47,6 +47,9 @@ Result<std::unique_ptr<MemoryCopy>> MemoryCopy::Take(Injection& injection) {
     auto first = TRY(ptracer::WaitOne(*copy, kBound));
     if (!first || first->gone()) copy = Error(ESRCH, "a copy of the memory is gone", *copy);
   }
+  // Once killed it is init's to reap, who may take long. Until then the process's pid would be
+  // taken as its group's, if the process should be restored at once.
+  if (copy.ok()) (void)MakeOne(*copy, injection.syscall_address(), MakeCall(Sys::setsid));
   TRY(injection.EndHelper(helper));
   pid_t pid = TRY(std::move(copy));
   auto memory = TaskMemory::Open(pid);

@@ -128,7 +128,7 @@ class Server {
             space.gone = true;
             return {};
           case EEXIST:  // whatever is there is newer
-            Wake(space, range.start);
+            Wake(space, range.start, page_);
             done = page_;
             break;
           case ENOENT:  // not one mapping any more, or none
@@ -159,8 +159,8 @@ class Server {
     return {};
   }
 
-  void Wake(const AddressSpace& space, uint64_t at) const {
-    uffdio_range range{at, page_};
+  static void Wake(const AddressSpace& space, uint64_t at, uint64_t size) {
+    uffdio_range range{at, size};
     ioctl(space.userfaultfd.get(), UFFDIO_WAKE, &range);
   }
 
@@ -202,9 +202,13 @@ class Server {
         return {};
       }
       case UFFD_EVENT_REMOVE:
-      case UFFD_EVENT_UNMAP:
-        space.Take(message.arg.remove.start, message.arg.remove.end);
+      case UFFD_EVENT_UNMAP: {
+        const auto& removed = message.arg.remove;
+        space.Take(removed.start, removed.end);
+        // Who waited for something there finds it anew.
+        Wake(space, removed.start, removed.end - removed.start);
         return {};
+      }
       default:
         return MakeError("the kernel tells of an unknown event {:#x}", message.event);
     }
@@ -221,7 +225,7 @@ class Server {
     zero.range = {at, page_};
     if (ioctl(space.userfaultfd.get(), UFFDIO_ZEROPAGE, &zero) != 0) {
       if (errno == ESRCH) space.gone = true;
-      Wake(space, at);
+      Wake(space, at, page_);
     }
     return {};
   }

@@ -63,6 +63,7 @@ CASES = {
     "C08_killed_at_work": failures.killed_at_work,
     "C08_changed_files": failures.changed_files,
     "C08_changed_shared_memory": failures.changed_shared_memory,
+    "C08_restored_at_once": failures.restored_at_once,
     "C08_restore_killed": failures.restore_killed,
     "C08_restore_killed_late": failures.restore_killed_late,
     "C08_many_times": failures.many_times,

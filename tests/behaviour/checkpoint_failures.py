@@ -392,3 +392,29 @@ m[:4] = m[:4].upper(); print(m[:4])
             expect(bench.lines()[1:], ["b'ABCD'" if policy == "fail" else "b'EFGH'"], "what it found")
     finally:
         shared.unlink(missing_ok=True)
+
+
+def restored_at_once(bench):
+    """A checkpoint that read from a copy of the memory leaves nothing that has the program's pid for its group."""
+    bench.python("""
+import os, time
+data = bytearray(os.urandom(1 << 20) * 80)
+print("ready")
+while not os.path.exists("go"): time.sleep(0.01)
+print(len(data))
+""")
+    bench.await_line("ready")
+    pid = bench.process.pid
+    bench.checkpoint(leave="running")
+
+    def group_of(entry):
+        with contextlib.suppress(OSError):
+            return int((entry / "stat").read_text().rpartition(")")[2].split()[2])
+
+    members = [entry.name for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit() and group_of(entry) == pid]
+    expect(members, [str(pid)], "the processes of its group")
+    bench.process.kill()
+    bench.process.wait()
+    bench.go()
+    bench.restore()
+    expect(bench.lines()[-1], str(80 << 20), "the restored one's last line")
