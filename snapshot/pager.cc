@@ -261,12 +261,18 @@ void KillTree(pid_t pid) {
 }
 
 [[noreturn]] void Watch(pid_t server, int lifeline, pid_t pid) {
+  constexpr int kLook = 20;  // ms
+  pollfd poller{lifeline, POLLIN, 0};
+  auto ended = ptracer::WaitOne(server, 0);
+  while (ended.ok() && !ended->has_value() && poll(&poller, 1, kLook) == 0)
+    ended = ptracer::WaitOne(server, 0);
   char byte = 0;
-  if (read(lifeline, &byte, 1) != 1) {
+  bool is_there = ended.ok() && !ended->has_value();
+  if (is_there && read(lifeline, &byte, 1) != 1) {
     ptracer::KillAndReap(server);
     _exit(0);
   }
-  auto ended = ptracer::WaitOne(server, -1);
+  if (is_there) ended = ptracer::WaitOne(server, -1);
   if (ended.ok() && ended->has_value() && (*ended)->raw() == 0) _exit(0);
   KillTree(pid);
   (void)!dprintf(STDERR_FILENO,
