@@ -1,5 +1,6 @@
 """C06: memory that a restored program gets while it runs already (snapshot/pager.h), as root: others get it before."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -67,22 +68,13 @@ def comes_later(bench):
             "True True True True True"], "what it found")
 
 
-def is_ours(pid):
-    """Whether this made it, or adopted it."""
-    while pid > 1 and pid != os.getpid():
-        pid = parent_of(pid)
-    return pid == os.getpid()
-
-
 def servers():
     """Processes below this one that hold a userfaultfd."""
     found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and is_ours(int(entry.name)) and any(os.readlink(fd) == "anon_inode:[userfaultfd]" for fd in (entry / "fd").iterdir()):
-                found.append(int(entry.name))
-        except OSError:
-            continue
+    for pid in engine.descendants():
+        with contextlib.suppress(OSError):
+            if any(os.readlink(fd) == "anon_inode:[userfaultfd]" for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()):
+                found.append(pid)
     return found
 
 
@@ -124,6 +116,7 @@ def server_killed(bench):
     bench.python(SUM)
     bench.await_line("ready", 120)
     bench.checkpoint()
+    bench.go()
     bench.restore()
     expect(bench.lines()[-1], "sum True", "the undisturbed memory")
     wait_until("the end of the processes that bring memory", lambda: not servers())
