@@ -128,8 +128,10 @@ class Checkpoint {
       if (process.condition != ProcessCondition::kZombie)
         process.descriptors = std::move(tables.at(next++));
     }
-    HashWrittenFiles(image_);
-    if (writer_ != nullptr) TRY(objects_.Save(room_));
+    if (writer_ != nullptr) {
+      HashWrittenFiles(image_);
+      TRY(objects_.Save(room_));
+    }
     return CaptureRequirements();
   }
 

@@ -93,13 +93,6 @@ Result<bool> CaptureTcpConnection(const FdSubject& subject, FdCapture& capture, 
   return true;
 }
 
-int ReadNumber(int fd, int level, int name) {
-  int value = 0;
-  socklen_t size = sizeof value;
-  getsockopt(fd, level, name, &value, &size);
-  return value;
-}
-
 // The larger sizes take a capability, the others go up to a limit: net.core.rmem_max, wmem_max.
 void SetBuffer(int fd, int with_rights, int without, int size) {
   if (setsockopt(fd, SOL_SOCKET, with_rights, &size, sizeof size) != 0)
@@ -113,7 +106,7 @@ class RoomToReceive {
   RoomToReceive(int fd, uint64_t bytes) : fd_(fd) {
     constexpr uint64_t kMost = 64 << 20;
     before_ = ReadNumber(fd, SOL_SOCKET, SO_RCVBUF) / 2;
-    lock_ = ReadNumber(fd, SOL_SOCKET, kBufferLock);
+    lock_ = ReadNumber(fd, SOL_SOCKET, kSoBufLock);
     quick_ = ReadNumber(fd, IPPROTO_TCP, TCP_QUICKACK);
     // In the kernel each piece takes up to twice what it holds.
     auto more = static_cast<int>(2 * std::min(bytes, kMost));
@@ -138,17 +131,16 @@ class RoomToReceive {
   }
 
  private:
-  static constexpr int kBufferLock = 72;  // SO_BUF_LOCK, <asm-generic/socket.h>: who set the sizes
-
   void Restore() const {
     SetBuffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF, before_);
-    setsockopt(fd_, SOL_SOCKET, kBufferLock, &lock_, sizeof lock_);
+    setsockopt(fd_, SOL_SOCKET, kSoBufLock, &lock_, sizeof lock_);
   }
 
   int fd_, before_ = 0, lock_ = 0, quick_ = 0;
 };
 
-OpenFile* FileOf(std::span<OpenFile> files, uint64_t inode) {
+template <typename File>
+File* FileOf(std::span<File> files, uint64_t inode) {
   auto found = std::ranges::find_if(files, [&](const OpenFile& file) {
     return file.kind == FileKind::kTcpConnection && file.socket->inode == inode;
   });
@@ -297,8 +289,7 @@ Status BindTo(int fd, const SocketName& name) {
 // minute.
 enum class PortBy : uint8_t {
   // Connecting with all other ports out of range, from Linux 6.3 on: after a second, unless
-  // somebody
-  // has bound the port.
+  // somebody has bound the port.
   kRange,
   // bind(2): at once, if all who have it allow it (SO_REUSEADDR).
   kBinding,
@@ -306,11 +297,10 @@ enum class PortBy : uint8_t {
 
 Status TakePort(int fd, const SocketName& name, PortBy by) {
   if (by == PortBy::kBinding) return BindTo(fd, name);
-  constexpr int kLocalPortRange = 51;  // IP_LOCAL_PORT_RANGE, <linux/in.h>
   uint32_t port = EndpointOf(name).port;
   uint32_t range = port << 16 | port;
   int on = 1;
-  if (setsockopt(fd, IPPROTO_IP, kLocalPortRange, &range, sizeof range) != 0 ||
+  if (setsockopt(fd, IPPROTO_IP, kIpLocalPortRange, &range, sizeof range) != 0 ||
       setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0)
     return ErrnoError("can't have a socket connect from a port");
   SocketName without_port = name;
@@ -342,14 +332,6 @@ Status ConnectTo(int fd, const SocketName& name) {
   return {};
 }
 
-SocketName NameOf(int fd, int (*ask)(int, sockaddr*, socklen_t*)) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (ask(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&address);
-  return {bytes, bytes + size};
-}
-
 struct Connection {
   Fd here, there;
 };
@@ -361,12 +343,12 @@ Result<Connection> Connect(const SocketState& here, const SocketState& there, Po
     return ErrnoError("can't listen at {}", DescribeAddress(there.name));
   Connection made{.here = TRY(NewSocket(here, here.name, by)), .there = Fd()};
   bool named = HasPort(here.name) && HasPort(here.peer_name);
-  TRY(ConnectTo(made.here.get(), named ? here.peer_name : NameOf(listening.get(), getsockname)));
-  Endpoint expected = EndpointOf(NameOf(made.here.get(), getsockname));
+  TRY(ConnectTo(made.here.get(), named ? here.peer_name : NameOf(listening.get())));
+  Endpoint expected = EndpointOf(NameOf(made.here.get()));
   // A stranger may have found it.
   for (int64_t deadline = MonotonicMilliseconds() + kBound; MonotonicMilliseconds() < deadline;) {
     made.there.Reset(accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (made.there && EndpointOf(NameOf(made.there.get(), getpeername)) == expected) return made;
+    if (made.there && EndpointOf(PeerNameOf(made.there.get())) == expected) return made;
     pollfd poller{listening.get(), POLLIN, 0};
     poll(&poller, 1, 1);
   }
@@ -503,12 +485,8 @@ Result<Fd> OpenTcpConnection(const OpenFile& file, FdRestore& restore) {
   if (made) return made;
   switch (mine.other_end) {
     case OtherEnd::kInTree: {
-      auto other = std::ranges::find_if(restore.files, [&](const OpenFile& candidate) {
-        return candidate.kind == FileKind::kTcpConnection &&
-               candidate.socket->inode == mine.peer_inode;
-      });
-      return other == restore.files.end() ? OpenLone(mine)
-                                          : OpenPair(mine, *other->socket, restore);
+      const OpenFile* other = FileOf(restore.files, mine.peer_inode);
+      return other == nullptr ? OpenLone(mine) : OpenPair(mine, *other->socket, restore);
     }
     case OtherEnd::kNotAccepted: {
       Fd fd = TRY(ConnectFrom(mine));

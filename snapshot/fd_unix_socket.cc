@@ -1,8 +1,6 @@
 // Sockets between processes of one machine.
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,7 +14,9 @@
 
 #include "snapshot/fd_kind.h"
 #include "snapshot/socket_attachments.h"
+#include "snapshot/socket_listing.h"
 #include "snapshot/socket_state.h"
+#include "snapshot/unix_address.h"
 
 namespace retake {
 namespace {
@@ -31,26 +31,15 @@ struct Diagnosis {
 };
 
 std::optional<Diagnosis> Diagnose(uint64_t inode) {
-  Fd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink) return std::nullopt;
-  struct {
-    nlmsghdr header;
-    unix_diag_req request;
-  } question{};
-  question.header.nlmsg_len = sizeof question;
-  question.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  question.header.nlmsg_flags = NLM_F_REQUEST;
-  question.request.sdiag_family = AF_UNIX;
-  question.request.udiag_states = ~0U;
-  question.request.udiag_ino = static_cast<uint32_t>(inode);
-  question.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_VFS;
-  question.request.udiag_cookie[0] = question.request.udiag_cookie[1] = ~0U;
-  if (send(netlink.get(), &question, sizeof question, 0) < 0) return std::nullopt;
-  alignas(nlmsghdr) char answer[4096];
-  ssize_t got = recv(netlink.get(), answer, sizeof answer, 0);
-  if (got < static_cast<ssize_t>(sizeof(nlmsghdr))) return std::nullopt;
-  const auto* header = reinterpret_cast<const nlmsghdr*>(answer);
-  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
+  unix_diag_req request{};
+  request.sdiag_family = AF_UNIX;
+  request.udiag_states = ~0U;
+  request.udiag_ino = static_cast<uint32_t>(inode);
+  request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_VFS;
+  request.udiag_cookie[0] = request.udiag_cookie[1] = ~0U;
+  SocketAnswer answer({reinterpret_cast<const uint8_t*>(&request), sizeof request});
+  const nlmsghdr* header = answer.header();
+  if (header == nullptr) return std::nullopt;
   const auto* message = static_cast<const unix_diag_msg*>(NLMSG_DATA(header));
   Diagnosis out;
   int size = static_cast<int>(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
@@ -90,13 +79,6 @@ std::optional<Diagnosis> Diagnose(uint64_t inode) {
 }
 
 bool IsUnixSocket(const FdSubject& subject) { return SocketDomain(subject) == AF_UNIX; }
-
-std::string PathIn(const std::vector<uint8_t>& name) {
-  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
-  if (name.size() <= kStart || name[kStart] == 0) return {};
-  const char* path = reinterpret_cast<const char*>(name.data()) + kStart;
-  return std::string(path, strnlen(path, name.size() - kStart));
-}
 
 // Where its name leads to it from, if it does.
 void FindName(const FdSubject& subject, const Diagnosis& diagnosis, FdCapture& capture,
@@ -284,7 +266,7 @@ Result<Fd> OpenUnixSocket(const OpenFile& file, FdRestore& restore) {
   Fd fd(socket(AF_UNIX, state.type | SOCK_CLOEXEC, state.protocol));
   if (!fd) return ErrnoError("can't make a socket");
   TRY(SetSocketOptions(fd.get(), state));
-  if (state.name.size() > sizeof(sa_family_t)) {
+  if (HasName(state.name)) {
     TRY(Bind(fd.get(), state));
   }
   if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
@@ -305,12 +287,11 @@ void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files) {
       capture.losses.push_back(
           {.pid = ends.pid, .fd = ends.number, .kind = "socket", .what = std::move(what)});
     };
-    bool queued_from_others = std::ranges::any_of(state.queued, [](const QueuedBytes& bytes) {
-      return bytes.from.size() > sizeof(sa_family_t);
-    });
+    bool queued_from_others = std::ranges::any_of(
+        state.queued, [](const QueuedBytes& bytes) { return HasName(bytes.from); });
     if (queued_from_others) lose("who sent the datagrams that wait in it");
     if (state.peer_inode == 0 || FileOf(files, state.peer_inode) != nullptr) continue;
-    if (state.type == SOCK_DGRAM && state.peer_name.size() > sizeof(sa_family_t)) continue;
+    if (state.type == SOCK_DGRAM && HasName(state.peer_name)) continue;
     lose(
         fmt::format("its other end is outside of the tree (socket {}): it would be cut (--skip-fd "
                     "{} leaves it out)",
@@ -323,7 +304,7 @@ Status ConnectUnixDatagrams(const FdRestore& restore) {
     const OpenFile& file = restore.files[i];
     if (file.kind != FileKind::kUnixSocket || restore.options.replaced.contains(i)) continue;
     const SocketState& state = *file.socket;
-    if (state.type != SOCK_DGRAM || state.peer_name.size() <= sizeof(sa_family_t)) continue;
+    if (state.type != SOCK_DGRAM || !HasName(state.peer_name)) continue;
     const OpenFile* peer = FileOf(restore.files, state.peer_inode);
     const std::string& from = peer != nullptr ? peer->socket->directory : state.directory;
     WorkingDirectory there(from);

@@ -27,10 +27,8 @@ struct OptionName {
 
 // <asm-generic/socket.h>, <linux/in.h>, <linux/tcp.h> and <linux/udp.h>; headers of Debian 12 lack
 // those of later kernels.
-constexpr int kSoPreferBusyPoll = 69, kSoBusyPollBudget = 70, kSoBufLock = 72, kSoTxRehash = 74,
-              kSoRcvMark = 75;
+constexpr int kSoPreferBusyPoll = 69, kSoBusyPollBudget = 70, kSoTxRehash = 74, kSoRcvMark = 75;
 constexpr int kSoPassPidfd = 76, kSoRcvPriority = 82, kSoPassRights = 83;
-constexpr int kIpLocalPortRange = 51;
 constexpr int kUdpNoCheck6Tx = 101, kUdpNoCheck6Rx = 102, kUdpSegment = 103, kUdpGro = 104;
 
 // In the order in which they are set. Some take a capability, such as SO_MARK.
@@ -165,13 +163,6 @@ std::vector<uint8_t> ReadOption(int fd, int level, int name) {
   return value;
 }
 
-int ReadNumber(int fd, int name) {
-  int value = 0;
-  socklen_t size = sizeof value;
-  getsockopt(fd, SOL_SOCKET, name, &value, &size);
-  return value;
-}
-
 template <typename Asked>
 std::vector<uint8_t> ReadName(int fd, Asked ask) {
   sockaddr_storage address{};
@@ -184,7 +175,9 @@ std::vector<uint8_t> ReadName(int fd, Asked ask) {
 // While it lives, peeks read one message after the other, from the first on.
 class PeekOffset {
  public:
-  explicit PeekOffset(int fd) : fd_(fd), before_(ReadNumber(fd, SO_PEEK_OFF)) { Set(0); }
+  explicit PeekOffset(int fd) : fd_(fd), before_(ReadNumber(fd, SOL_SOCKET, SO_PEEK_OFF)) {
+    Set(0);
+  }
   PeekOffset(const PeekOffset&) = delete;
   PeekOffset& operator=(const PeekOffset&) = delete;
   ~PeekOffset() { Set(before_); }
@@ -234,19 +227,29 @@ Status SetOption(int fd, const SocketOption& option) {
 
 }  // namespace
 
+int ReadNumber(int fd, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  getsockopt(fd, level, name, &value, &size);
+  return value;
+}
+
+std::vector<uint8_t> NameOf(int fd) { return ReadName(fd, getsockname); }
+std::vector<uint8_t> PeerNameOf(int fd) { return ReadName(fd, getpeername); }
+
 int SocketDomain(const FdSubject& subject) {
   if (!S_ISSOCK(subject.status.st_mode) || subject.copy == nullptr) return AF_UNSPEC;
-  return ReadNumber(subject.copy->get(), SO_DOMAIN);
+  return ReadNumber(subject.copy->get(), SOL_SOCKET, SO_DOMAIN);
 }
 
 Result<SocketState> ReadSocket(int fd, uint64_t inode) {
   SocketState state{.inode = inode};
-  state.domain = ReadNumber(fd, SO_DOMAIN);
-  state.type = ReadNumber(fd, SO_TYPE);
-  state.protocol = ReadNumber(fd, SO_PROTOCOL);
-  state.listening = ReadNumber(fd, SO_ACCEPTCONN) != 0;
-  state.name = ReadName(fd, getsockname);
-  state.peer_name = ReadName(fd, getpeername);
+  state.domain = ReadNumber(fd, SOL_SOCKET, SO_DOMAIN);
+  state.type = ReadNumber(fd, SOL_SOCKET, SO_TYPE);
+  state.protocol = ReadNumber(fd, SOL_SOCKET, SO_PROTOCOL);
+  state.listening = ReadNumber(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+  state.name = NameOf(fd);
+  state.peer_name = PeerNameOf(fd);
   for (const OptionName& option : kOptions) {
     if (!Applies(option, state)) continue;
     std::vector<uint8_t> value = ReadOption(fd, option.level, option.name);
@@ -295,7 +298,8 @@ Result<std::vector<QueuedBytes>> PeekSocket(int fd, bool stream, bool* rights) {
     CloseReceived(message, rights);
     // The end. Where messages have no end an empty one counts, and where they may have one
     // (SOCK_SEQPACKET) it can't be told from it.
-    if (got == 0 && (stream || ReadNumber(fd, SO_TYPE) == SOCK_SEQPACKET)) return queued;
+    if (got == 0 && (stream || ReadNumber(fd, SOL_SOCKET, SO_TYPE) == SOCK_SEQPACKET))
+      return queued;
     if ((message.msg_flags & MSG_TRUNC) != 0)
       return MakeError("a socket holds a message of more than {} bytes", kLargest);
     QueuedBytes bytes;

@@ -9,6 +9,15 @@ namespace retake {
 
 // AF_*; AF_UNSPEC if the descriptor is no socket, or can't be asked.
 int SocketDomain(const FdSubject& subject);
+// <asm-generic/socket.h> and <linux/in.h>; headers of Debian 12 lack them: who set a socket's
+// buffers' sizes, and the ports that it may connect from.
+inline constexpr int kSoBufLock = 72, kIpLocalPortRange = 51;
+
+// 0 where it can't be asked.
+int ReadNumber(int fd, int level, int name);
+// As getsockname(2) and getpeername(2) give them; empty: it has none.
+std::vector<uint8_t> NameOf(int fd);
+std::vector<uint8_t> PeerNameOf(int fd);
 // Domain, type, protocol, name, options; whether it listens.
 Result<SocketState> ReadSocket(int fd, uint64_t inode);
 // Sets those options that a new socket hasn't got by itself.

@@ -2,17 +2,14 @@
 
 // <netinet/tcp.h> has an older struct tcp_info, and both can't be had.
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 
-#include "base/fd.h"
+#include "snapshot/socket_listing.h"
 
 namespace retake {
 namespace {
@@ -38,7 +35,6 @@ TcpProgress ProgressIn(const tcp_info& info) {
 }
 
 std::optional<TcpPeer> ParseAnswer(const nlmsghdr& header) {
-  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
   const auto* message = static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
   // Where there is no such connection, one that listens there is found.
   if (message->idiag_state == kListen) return std::nullopt;
@@ -74,33 +70,23 @@ std::optional<TcpProgress> TcpProgressOf(int fd) {
 }
 
 std::optional<TcpPeer> FindTcpPeer(const SocketName& name, const SocketName& peer_name) {
-  Fd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink) return std::nullopt;
-  struct {
-    nlmsghdr header;
-    inet_diag_req_v2 request;
-  } question{};
-  question.header.nlmsg_len = sizeof question;
-  question.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  question.header.nlmsg_flags = NLM_F_REQUEST;
+  inet_diag_req_v2 request{};
   // An IPv4 address as one of IPv6 is looked up as what it is.
-  question.request.sdiag_family = AF_INET6;
-  question.request.sdiag_protocol = IPPROTO_TCP;
-  question.request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
-  question.request.idiag_states = ~0U;
+  request.sdiag_family = AF_INET6;
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_ext = 1U << (INET_DIAG_INFO - 1);
+  request.idiag_states = ~0U;
   // The other's end is where this one's peer is.
   Endpoint source = EndpointOf(peer_name), destination = EndpointOf(name);
-  inet_diag_sockid& id = question.request.id;
+  inet_diag_sockid& id = request.id;
   id.idiag_sport = htons(source.port);
   id.idiag_dport = htons(destination.port);
   memcpy(id.idiag_src, source.address.data(), source.address.size());
   memcpy(id.idiag_dst, destination.address.data(), destination.address.size());
   id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-  if (send(netlink.get(), &question, sizeof question, 0) < 0) return std::nullopt;
-  alignas(nlmsghdr) char answer[4096];
-  ssize_t got = recv(netlink.get(), answer, sizeof answer, MSG_DONTWAIT);
-  if (got < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg)))) return std::nullopt;
-  return ParseAnswer(*reinterpret_cast<const nlmsghdr*>(answer));
+  SocketAnswer answer({reinterpret_cast<const uint8_t*>(&request), sizeof request});
+  const nlmsghdr* header = answer.header();
+  return header == nullptr ? std::nullopt : ParseAnswer(*header);
 }
 
 }  // namespace retake

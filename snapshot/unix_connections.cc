@@ -9,11 +9,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,6 +19,7 @@
 #include <vector>
 
 #include "base/syscall.h"
+#include "snapshot/unix_address.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -47,13 +46,6 @@ struct Plan {
   }
   bool is_named = false;
 };
-
-bool HasName(const std::vector<uint8_t>& name) { return name.size() > sizeof(sa_family_t); }
-
-bool HasPath(const std::vector<uint8_t>& name) {
-  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
-  return name.size() > kStart && name[kStart] != 0;
-}
 
 // Sockets of datagrams that have names are connected by those, and each by itself.
 bool IsConnected(const SocketState& socket) {
@@ -160,10 +152,7 @@ Result<Fd> NewFileSystem() {
 
 // The directories that lead to a socket of that name.
 void MakeWay(int directory, const std::vector<uint8_t>& name) {
-  if (!HasPath(name)) return;
-  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
-  std::string path(reinterpret_cast<const char*>(name.data()) + kStart, name.size() - kStart);
-  path.resize(strlen(path.c_str()));
+  std::string path = PathIn(name);
   size_t begin = path.find_first_not_of('/');
   if (begin == std::string::npos) return;
   path.erase(0, begin);
@@ -249,7 +238,7 @@ class Maker {
 
   Status MakePlacesOpenly() {
     for (Plan& plan : plans_) {
-      if (HasPath(plan.accepted_name()) || HasPath(plan.connecting_name())) {
+      if (!PathIn(plan.accepted_name()).empty() || !PathIn(plan.connecting_name()).empty()) {
         TRY(MakePlace(plan));
         plan.is_named = static_cast<bool>(plan.directory);
       }
