@@ -304,7 +304,8 @@ TrappedInstruction DecodeTrap(ByteSpan code);
 // A call that a task makes for itself to have instructions trap.
 struct TrapSwitch {
   Sys sys;
-  uint64_t args[2];
+  std::array<uint64_t, 2> args;
+  bool operator==(const TrapSwitch&) const = default;
 };
 // Makes the time-stamp counter trap; nullopt where no kernel can. Inherited by fork; where exec
 // resets it, it is among CallsAfterExec.

@@ -2,9 +2,10 @@
 // elsewhere and patching a jump or a comparison into it must know. Part of the machine half: pure
 // functions on bytes, of the host's instruction set only.
 //
-// Three users: the stepper (tracee/stepper.h) asks what an instruction will do before it is
-// stepped; the state match (replay/state_match.h) puts a comparison at an instruction; patched
-// syscall sites need the same jump and the same moved code.
+// Its users: the stepper (tracee/stepper.h) asks what an instruction will do before it is stepped;
+// the state match (replay/state_match.h) puts a comparison at an instruction; planted traps
+// (tracee/planted_traps.h) take the place of instructions; patched syscall sites need the same jump
+// and the same moved code.
 //
 // The decoding is our own (small: lengths, operands' addresses and what can't be stepped or moved),
 // since retake is linked statically and Debian has no static Zydis; a test compares it with Zydis
@@ -12,7 +13,9 @@
 #ifndef RETAKE_ARCH_CODE_H_
 #define RETAKE_ARCH_CODE_H_
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -116,6 +119,27 @@ struct MovedCode {
 // stands in an exclusive sequence, an x87 instruction (which leaves its address in the state), a
 // target out of reach.
 Result<MovedCode> MoveCode(uint64_t from, ByteSpan code, size_t at_least, uint64_t to);
+
+// --- Making instructions trap
+//
+// Where neither kernel nor CPU makes an instruction trap that the supervisor must answer
+// (DecodeTrap), another one is put in its place: one that raises SIGILL there, and that DecodeTrap
+// knows as what it stands for.
+
+struct TrapSite {
+  size_t offset = 0;  // into the code
+  TrapKind kind = TrapKind::kNone;
+  uint8_t size = 0;  // bytes
+  std::array<uint8_t, 4> original{};
+  std::array<uint8_t, 4> trap{};
+};
+
+// The beginning of the function that holds an offset of the code, as unwind tables say it.
+using FunctionStart = std::function<std::optional<size_t>(size_t offset)>;
+
+// Those instructions in a section of code, ascending. Where bytes look like one but may as well be
+// data, or part of another instruction, they are left alone.
+std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart& function_start);
 
 // --- Patching a jump into code
 

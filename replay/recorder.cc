@@ -38,6 +38,7 @@ TraceManifest MakeManifest(const RecordOptions& options, int cpu) {
     if (feature.present) manifest.cpu_features.emplace_back(feature.name);
   }
   manifest.portable = options.portable;
+  manifest.planted_traps = !TimestampTrapWorks();
   manifest.page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   manifest.tasks = 1;
   return manifest;

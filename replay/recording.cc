@@ -154,6 +154,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   event_.after = image.registers;
   event_.image = TRY(trace_.AddImage(image));
   if (options_.portable) AddCpuidTrap();
+  TRY(PlantTrapsIn(task, {0, UINT64_MAX}, mappings, KindsToPlant(task)));
   Write(task);
   return {};
 }
@@ -537,25 +538,14 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
   if (!state.cpuid_trapped && (state.must_trap_cpuid || FdEffectOf(row) == FdEffect::kOpens)) {
     // ld.so has asked the CPU what it wanted to know before it opens its first library; from here
     // on the answers hide what can't be trapped (random numbers).
-    state.cpuid_trapped = true;
     SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
     Registers now = exit;
     machine::ForgetSyscall(now);
-    TRY(supervisor_->TrapCpuid(task, now));
-    AddCpuidTrap();
+    TRY(TrapCpuid(task, now));
   }
   Write(task);
   if (!changed_elsewhere_.empty()) WriteChangesElsewhere();
   return {};
-}
-
-void Recording::AddCpuidTrap() {
-  auto trap = machine::CpuidTrap(true);
-  if (!trap || !supervisor_->cpuid_works()) return;
-  event_.map_ops.push_back({.kind = MapOp::Kind::kRawCall,
-                            .address = trap->args[0],
-                            .size = trap->args[1],
-                            .flags = static_cast<uint32_t>(HostArch().NumberOf(trap->sys))});
 }
 
 Status Recording::FollowSignals(Task& task, const Row& row, int64_t result) {

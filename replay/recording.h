@@ -31,6 +31,7 @@
 #include "supervisor/event_sink.h"
 #include "supervisor/fixpoint.h"
 #include "supervisor/supervisor.h"
+#include "tracee/planted_traps.h"
 
 namespace retake {
 
@@ -120,8 +121,6 @@ class Recording : public EventSink, private ContentStore {
   bool MayBlockNow(Task& task, const Row& row);
   // Maps the scratch area into the task's process.
   Status MapScratch(Task& task);
-  // Of a task that shares the parent's memory, before it runs.
-  Status TrapCpuidInBoth(Task& parent, Task& child);
   void FollowTask(Task& task);
   void NoteLastWords(Task& task);
   void AddLastWords(Task& task);
@@ -186,8 +185,22 @@ class Recording : public EventSink, private ContentStore {
   // The call changed memory of other processes, too.
   void WriteChangesElsewhere();
 
-  // Adds to the event that cpuid traps from here on.
+  // recording_traps.cc: instructions that trap.
+  // From here on cpuid traps in the task, as the event says.
+  Status TrapCpuid(Task& task, const Registers& registers);
+  // Of a task that shares the parent's memory, before it runs.
+  Status TrapCpuidInBoth(Task& parent, Task& child);
   void AddCpuidTrap();
+  // What must be made to trap by a change of code.
+  TrapKinds KindsToPlant(const Task& task);
+  // Of a mapped file's code; the event has the changes.
+  Status PlantTraps(Task& task, const MappedCode& code, int fd, const struct stat& status,
+                    TrapKinds kinds);
+  // ... of all that is mapped in a range.
+  Status PlantTrapsIn(Task& task, const Range& range, TrapKinds kinds);
+  Status PlantTrapsIn(Task& task, const Range& range, const std::vector<Mapping>& mappings,
+                      TrapKinds kinds);
+
   void Begin(Task& task, EventKind kind);
   void Write(Task& task);
   // Adds a hash of the task's memory to the event, if it is time for one.
@@ -207,6 +220,7 @@ class Recording : public EventSink, private ContentStore {
   std::unordered_map<FileId, SharedObject, FileIdHash> shared_objects_;
   std::vector<std::pair<Task*, std::vector<Range>>> changed_elsewhere_;
   std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
+  TrapPlanter planter_;
   uint64_t events_ = 0;
   int64_t next_hash_;  // ns, CLOCK_MONOTONIC
   std::unordered_set<std::string> warned_;

@@ -197,7 +197,8 @@ Status Recording::AddMapEffect(Task& task, MapEffect effect, int64_t result) {
                .prot = static_cast<uint32_t>(arg(2))};
       op.extra = task.sys == Sys::pkey_mprotect ? arg(3) : ~uint64_t{0};
       if (op.size > 0) event_.map_ops.push_back(op);
-      return {};
+      bool is_code = (op.prot & PROT_EXEC) != 0 && process.maps.HasPrivate(op.address, op.size);
+      return is_code ? PlantTrapsIn(task, {op.address, op.size}, KindsToPlant(task)) : Status();
     }
     case MapEffect::kRemap:
       return AddRemap(task, static_cast<uint64_t>(result));
@@ -315,7 +316,9 @@ Status Recording::AddFileMap(Task& task, uint64_t address, uint64_t size) {
   map.object = op.object;
   process.maps.Map(map);
   event_.map_ops.push_back(op);
-  return {};
+  bool is_code = (prot & PROT_EXEC) != 0 && !shared;
+  if (!is_code || !file) return {};
+  return PlantTraps(task, {address, size, offset}, file.get(), status, KindsToPlant(task));
 }
 
 Status Recording::AddRemap(Task& task, uint64_t to) {
@@ -381,17 +384,20 @@ Status Recording::AddAdvise(Task& task) {
                             .size = size,
                             .flags = static_cast<uint32_t>(advice)});
   if (advice != MADV_DONTNEED) return {};
+  ProcessState& process = *State(task).process;
   // Pages of a private file map now show what the file holds, which may have changed since it was
   // kept.
   std::vector<Range> changed;
-  for (const FileMap& map : State(task).process->maps.all()) {
+  for (const FileMap& map : process.maps.all()) {
     if (map.shared || !written_files_.contains(map.file)) continue;
     uint64_t first = std::max(PageDown(address), map.address);
     uint64_t last = std::min(address + size, map.end());
     if (first < last) changed.push_back({first, last - first});
   }
   ReadInto(task, changed, {});
-  return {};
+  if (!process.maps.HasPrivate(address, size)) return {};
+  // ... and code is what it was before anything was changed in it.
+  return PlantTrapsIn(task, {PageDown(address), PageUp(size)}, KindsToPlant(task));
 }
 
 }  // namespace retake

@@ -1,4 +1,4 @@
-// The recorder's view of tasks: new ones, their ends, signals, trapped instructions.
+// The recorder's view of tasks: new ones, their ends, signals.
 //
 // The kernel writes into a program's memory when a task ends, after its last stop: it clears the
 // thread id that pthread_join waits for (CLONE_CHILD_CLEARTID), and marks the robust futexes that
@@ -41,18 +41,6 @@ void Recording::FollowTask(Task& task) {
     default:
       break;
   }
-}
-
-Status Recording::TrapCpuidInBoth(Task& parent, Task& child) {
-  TaskState& from = State(parent);
-  if (from.cpuid_trapped) return {};
-  // A replay has one kernel thread for both, in which it either traps or doesn't.
-  SignalsHeld guard = TRY(SignalsHeld::Hold(child.pid));
-  TRY(supervisor_->TrapCpuid(child, child.last));
-  State(child).cpuid_trapped = true;
-  from.must_trap_cpuid = true;
-  AddCpuidTrap();
-  return ptracer::SetRegisters(child.pid, child.last);
 }
 
 Status Recording::OnNewTask(Task& parent, Task& child, NewTaskKind kind) {
@@ -200,7 +188,7 @@ Status Recording::OnGone(Task& task, WaitStatus status) {
   return {};
 }
 
-// --- Signals and traps ---------------------------------------------------------------------------
+// --- Signals -------------------------------------------------------------------------------------
 
 Status Recording::OnSignal(Task& task, const SignalArrival& arrival) {
   Begin(task, arrival.synchronous ? EventKind::kFault : EventKind::kSignal);
@@ -216,15 +204,6 @@ Status Recording::OnSignal(Task& task, const SignalArrival& arrival) {
   uint64_t size = most;
   if (Sp(arrival.before) > sp && Sp(arrival.before) - sp < most) size = Sp(arrival.before) - sp;
   ReadInto(task, {{sp, size}}, {});
-  Write(task);
-  return {};
-}
-
-Status Recording::OnTrap(Task& task, TrapKind kind, const Registers& before,
-                         const Registers& after) {
-  Begin(task, kind == TrapKind::kCpuid ? EventKind::kCpuid : EventKind::kTimestamp);
-  event_.before = before;
-  event_.after = after;
   Write(task);
   return {};
 }

@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "base/fd.h"
 #include "replay/divergence.h"
@@ -29,6 +30,7 @@
 #include "supervisor/exec_setup.h"
 #include "supervisor/own_traps.h"
 #include "tracee/hidden_register.h"
+#include "tracee/planted_traps.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -59,6 +61,9 @@ class Replayer {
   };
 
   Status CheckMachine();
+  bool KernelTrapsTimestamps() const {
+    return !trace_.manifest().planted_traps && TimestampTrapWorks();
+  }
   Status OpenObjects();
   Status Apply(const Event& event);
   Status ApplyExec(const Event& event, ReplayTask& task);
@@ -77,6 +82,9 @@ class Replayer {
   Status ApplyMapOps(const Event& event, Husk& husk, const Registers& registers);
   Status GrowObject(uint32_t index, uint64_t size);
   Status ApplyWrites(const Event& event, Husk& husk);
+  // Of code that is one of the trace's objects: where the recording's machine made its reads of the
+  // time-stamp counter trap, and this one can't.
+  Status PlantTraps(const Husk& husk, const MappedCode& code, uint32_t object);
   void Echo(const Event& event, Husk& husk);
   Status CheckHash(const Event& event);
 
@@ -89,6 +97,7 @@ class Replayer {
   std::vector<Fd> objects_;
   std::vector<int> object_fds_;
   std::vector<ReplayTask> tasks_;
+  TrapPlanter planter_;
   ReplayOutcome outcome_;
 };
 
@@ -214,7 +223,8 @@ Status Replayer::OpenObjects() {
 Result<ReplayOutcome> Replayer::Run() {
   TRY(CheckMachine());
   TRY(OpenObjects());
-  OwnTimestampTrap trap;
+  std::optional<OwnTimestampTrap> trap;
+  if (KernelTrapsTimestamps()) trap.emplace();
   Event event;
   for (;;) {
     TraceReader::Next next = TRY(trace_.ReadEvent(event));
@@ -369,7 +379,7 @@ Status Replayer::ApplyExec(const Event& event, ReplayTask& task) {
                  return other.space == task.space;
                }) == 1;
   if (task.space == nullptr) {
-    Husk::Options options{object_fds_, image.stack_limit};
+    Husk::Options options{object_fds_, image.stack_limit, KernelTrapsTimestamps()};
     task.space = std::make_shared<Space>();
     task.space->husk = TRY(Husk::Spawn(options));
   } else if (!alone) {
@@ -387,6 +397,12 @@ Status Replayer::ApplyExec(const Event& event, ReplayTask& task) {
     task.space = std::move(space);
   }
   TRY(task.space->husk->Load(image, object_fds_));
+  for (const ImageMapping& mapping : image.mappings) {
+    if (mapping.kind == ImageMapping::Kind::kBlob && (mapping.prot & PROT_EXEC) != 0)
+      TRY(PlantTraps(*task.space->husk, {mapping.address, mapping.size, mapping.offset},
+                     mapping.object));
+  }
+  TRY(ApplyWrites(event, *task.space->husk));
   if (auto off = machine::CpuidTrap(false); off && event.sequence > 0) {
     // A real exec clears it. (A CPU that can't trap cpuid refuses, and has nothing to clear.)
     BatchCall call = MakeCall(off->sys, off->args[0], off->args[1]);
@@ -431,8 +447,10 @@ Status Replayer::ApplyTrap(const Event& event, ReplayTask& task) {
   WaitStatus status = TRY(RunHusk(husk));
   Registers found;
   if (!status.gone()) TRY(ptracer::GetRegisters(husk.pid(), found));
-  if (status.kind() != StopKind::kSignal || status.signal() != SIGSEGV ||
-      Pc(found) != Pc(event.before)) {
+  // SIGILL where the code was changed to trap.
+  bool traps = status.kind() == StopKind::kSignal &&
+               (status.signal() == SIGSEGV || status.signal() == SIGILL);
+  if (!traps || Pc(found) != Pc(event.before)) {
     return Diverge(event, status.gone() ? nullptr : &husk,
                    {DescribeEvent(event, arch_), DescribeStop(status, found, arch_), ""});
   }
@@ -609,6 +627,8 @@ Status Replayer::ApplyMapOps(const Event& event, Husk& husk, const Registers& re
   }
   auto cpuid = machine::CpuidTrap(true);
   for (const MapOp& op : event.map_ops) {
+    if (op.kind == MapOp::Kind::kMapBlob && (op.prot & PROT_EXEC) != 0)
+      TRY(PlantTraps(husk, {op.address, op.size, op.offset}, op.object));
     if (cpuid && op.kind == MapOp::Kind::kRawCall &&
         static_cast<int>(op.flags) == HostArch().NumberOf(cpuid->sys) &&
         op.address == cpuid->args[0]) {
@@ -638,6 +658,15 @@ Status Replayer::ApplyWrites(const Event& event, Husk& husk) {
     }
     TRY(husk.memory().Write(write.address, event.BytesOf(write)));
   }
+  return {};
+}
+
+Status Replayer::PlantTraps(const Husk& husk, const MappedCode& code, uint32_t object) {
+  if (trace_.manifest().planted_traps || KernelTrapsTimestamps()) return {};
+  struct stat status {};
+  if (fstat(object_fds_[object], &status) != 0) return ErrnoError("can't look at a blob");
+  (void)TRY(
+      planter_.Plant(husk.memory(), code, object_fds_[object], status, {.timestamp = true}));
   return {};
 }
 

@@ -53,6 +53,9 @@ struct TraceManifest {
   std::string cpu_model;
   std::vector<std::string> cpu_features;  // that the program could see and a replay needs
   bool portable = false;
+  // Reads of the time-stamp counter trap by changes of code, which are in the trace; else the
+  // kernel has to make them trap.
+  bool planted_traps = false;
   uint64_t page_size = 4096;
   uint64_t vector_bytes = 0;  // size of the vector regset
   // What stdout, stderr and the terminal were, for people ("pipe", "file /x", "tty").

@@ -247,6 +247,7 @@ std::string FormatManifest(const TraceManifest& manifest, size_t size) {
   json.Name("cpu_features");
   json.Texts(manifest.cpu_features);
   number("portable", manifest.portable);
+  number("planted_traps", manifest.planted_traps);
   number("page_size", manifest.page_size);
   number("vector_bytes", manifest.vector_bytes);
   for (const EndName& row : kEndNames) {
@@ -319,6 +320,7 @@ Result<TraceManifest> ParseManifest(std::string_view text, const std::string& na
   members.Text("cpu_model", manifest.cpu_model);
   members.Texts("cpu_features", manifest.cpu_features);
   members.Bool("portable", manifest.portable);
+  members.Bool("planted_traps", manifest.planted_traps);
   members.Integer("page_size", manifest.page_size);
   members.Integer("vector_bytes", manifest.vector_bytes);
   members.Text("end", end);

@@ -56,20 +56,32 @@ bool SameContents(const TaskMemory& memory, const Mapping& mapping, int fd) {
   return got > 0 && memcmp(mapped.data(), stored.data(), static_cast<size_t>(got)) == 0;
 }
 
+// The mapping's file, if its inode is the same and `matches` holds.
+template <typename Matches>
+Fd OpenIfMatching(pid_t pid, const Mapping& mapping, struct stat* status, const Matches& matches) {
+  auto fits = [&](const Fd& file) {
+    return file && fstat(file.get(), status) == 0 && status->st_ino == mapping.inode &&
+           matches(file);
+  };
+  // As the process sees the path: it may have another root or mount namespace.
+  Fd file(open(fmt::format("/proc/{}/root{}", pid, mapping.name).c_str(), O_RDONLY | O_CLOEXEC));
+  if (fits(file)) return file;
+  file.Reset(open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (fits(file)) return file;
+  return Fd();
+}
+
 }  // namespace
 
 Fd OpenMappedFile(pid_t pid, const TaskMemory& memory, const Mapping& mapping,
                   struct stat* status) {
-  auto matches = [&](const Fd& file) {
-    if (!file || fstat(file.get(), status) != 0 || status->st_ino != mapping.inode) return false;
+  return OpenIfMatching(pid, mapping, status, [&](const Fd& file) {
     return status->st_dev == mapping.device || SameContents(memory, mapping, file.get());
-  };
-  // As the process sees the path: it may have another root or mount namespace.
-  Fd file(open(fmt::format("/proc/{}/root{}", pid, mapping.name).c_str(), O_RDONLY | O_CLOEXEC));
-  if (matches(file)) return file;
-  file.Reset(open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
-  if (matches(file)) return file;
-  return Fd();
+  });
+}
+
+Fd OpenMappedCode(pid_t pid, const Mapping& mapping, struct stat* status) {
+  return OpenIfMatching(pid, mapping, status, [](const Fd&) { return true; });
 }
 
 Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Registers& registers,

@@ -28,6 +28,10 @@ class ContentStore {
 };
 
 // `mappings` are those before the stub was added; `registers` become the image's.
+// A file that a process has mapped as code, by name and inode only: other bytes than the file's may
+// have been put into that memory. Invalid where it can't be had.
+Fd OpenMappedCode(pid_t pid, const Mapping& mapping, struct stat* status);
+
 Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Registers& registers,
                                std::span<const Mapping> mappings, ContentStore& store);
 

@@ -110,7 +110,7 @@ std::vector<sock_filter> HuskFilter() {
         options.object_fds.end())
       close(fd);
   }
-  if (auto trap = machine::TimestampTrap()) {
+  if (auto trap = machine::TimestampTrap(); trap && options.timestamp_traps) {
     if (trap->sys == Sys::prctl) prctl(static_cast<int>(trap->args[0]), trap->args[1], 0, 0, 0);
   }
   ExecHusk(program);
@@ -211,8 +211,10 @@ Result<std::unique_ptr<Husk>> Husk::Spawn(const Options& options) {
   std::vector<Mapping> mappings = TRY(ReadMappings(pid));
   RemoteCalls calls(pid, husk->memory_, registers);
   TRY(calls.InstallStub(mappings));
-  for (const machine::TrapSwitch& call : machine::CallsAfterExec())
+  for (const machine::TrapSwitch& call : machine::CallsAfterExec()) {
+    if (call == machine::TimestampTrap() && !options.timestamp_traps) continue;
     TRY(calls.Call(MakeCall(call.sys, call.args[0], call.args[1])));
+  }
 
   std::vector<sock_filter> filter = HuskFilter();
   sock_fprog header{static_cast<unsigned short>(filter.size()),

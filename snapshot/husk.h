@@ -36,6 +36,7 @@ class Husk {
     std::vector<int> object_fds;  // in the order of the trace's objects; the husk has them under
                                   // the same numbers
     uint64_t stack_limit = 0;     // RLIMIT_STACK of the recorded program, bytes
+    bool timestamp_traps = true;  // its reads of the time-stamp counter are to trap
   };
   static Result<std::unique_ptr<Husk>> Spawn(const Options& options);
 
@@ -54,6 +55,7 @@ class Husk {
 
   pid_t pid() const { return pid_; }
   TaskMemory& memory() { return memory_; }
+  const TaskMemory& memory() const { return memory_; }
 
   // A copy, by a fork in place. The husk is at a stop with `registers`, and is left with others.
   Result<std::unique_ptr<Husk>> Fork(const Registers& registers);

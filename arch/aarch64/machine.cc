@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "arch/aarch64/counter_reads.h"
 #include "arch/aarch64/layout.h"
 #include "arch/arch.h"
 
@@ -44,11 +45,6 @@ constexpr uint8_t kBrk[] = {0x00, 0x00, 0x20, 0xd4};  // brk #0
 
 int64_t NumberAt(const Registers& regs) { return static_cast<int32_t>(regs.words[kSyscallNumber]); }
 
-// mrs Xt, SYSREG with the system register's bits and Xt left out.
-constexpr uint32_t kMrsMask = 0xffffffe0;
-constexpr uint32_t kMrsCntfrq = 0xd53be000;    // CNTFRQ_EL0
-constexpr uint32_t kMrsCntvct = 0xd53be040;    // CNTVCT_EL0
-constexpr uint32_t kMrsCntvctss = 0xd53be0c0;  // CNTVCTSS_EL0
 constexpr uint8_t kZeroRegister = 31;
 
 }  // namespace
@@ -154,12 +150,12 @@ TrappedInstruction DecodeTrap(ByteSpan code) {
   uint32_t insn;
   if (code.size() < sizeof insn) return {};
   memcpy(&insn, code.data(), sizeof insn);
-  uint32_t reads = insn & kMrsMask;
-  if (reads != kMrsCntvct && reads != kMrsCntvctss && reads != kMrsCntfrq) return {};
+  insn = StandsFor(insn);
+  if (!TrapFor(insn)) return {};
   return {.kind = TrapKind::kTimestamp,
           .length = sizeof insn,
-          .target = static_cast<uint8_t>(insn & ~kMrsMask),
-          .frequency = reads == kMrsCntfrq};
+          .target = static_cast<uint8_t>(insn & kTargetMask),
+          .frequency = (insn & ~kTargetMask) == kMrsCntfrq};
 }
 
 // No cpuid here: its question and answer are never asked for, as DecodeTrap finds none.

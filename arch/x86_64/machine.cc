@@ -6,6 +6,7 @@
 
 #include "arch/arch.h"
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/trap_opcode.h"
 
 namespace retake {
 
@@ -172,6 +173,8 @@ TrappedInstruction DecodeTrap(ByteSpan code) {
   size_t at = 0;
   while (at < code.size() && IsPrefix(code[at])) ++at;
   if (at < code.size() && (code[at] & 0xf0) == 0x40) ++at;  // REX comes last
+  if (at >= code.size() || (code[at] != kEscape && code[at] != kTrapEscape)) return {};
+  ++at;
   auto is = [&](std::initializer_list<uint8_t> opcode) {
     if (code.size() - at < opcode.size() || at + opcode.size() > 15) return false;
     return std::equal(opcode.begin(), opcode.end(), code.begin() + at);
@@ -179,9 +182,9 @@ TrappedInstruction DecodeTrap(ByteSpan code) {
   auto trap = [&](TrapKind kind, size_t size) {
     return TrappedInstruction{.kind = kind, .length = static_cast<uint8_t>(at + size)};
   };
-  if (is({0x0f, 0x31})) return trap(TrapKind::kTimestamp, 2);
-  if (is({0x0f, 0x01, 0xf9})) return trap(TrapKind::kTimestampAndCpu, 3);
-  if (is({0x0f, 0xa2})) return trap(TrapKind::kCpuid, 2);
+  if (is({0x31})) return trap(TrapKind::kTimestamp, 1);
+  if (is({0x01, 0xf9})) return trap(TrapKind::kTimestampAndCpu, 2);
+  if (is({0xa2})) return trap(TrapKind::kCpuid, 1);
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "arch/x86_64/instruction.h"
+#include "arch/x86_64/trap_opcode.h"
 
 namespace retake::x86_64 {
 namespace {
@@ -212,7 +213,9 @@ class Decoder {
     if (byte == 0xc4 || byte == 0xc5) return plain ? Vex(byte) : uint8_t{kBad};
     if (byte == 0x62) return plain ? Evex() : uint8_t{kBad};
     if (byte == 0x8f && (Peek() & 0x1f) >= 8) return plain ? Xop() : uint8_t{kBad};
-    if (byte != 0x0f) return Table(kMapOne, byte, kOneByte);
+    // One that was made to trap is decoded as what it was.
+    bool made_to_trap = byte == kTrapEscape && IsTrapping(Peek(), Peek(1));
+    if (byte != kEscape && !made_to_trap) return Table(kMapOne, byte, kOneByte);
     byte = Next();
     if (byte == 0x38 || byte == 0x3a) {
       insn_.map = byte == 0x38 ? kMap0f38 : kMap0f3a;

@@ -13,6 +13,7 @@ constexpr std::array kNames = {
     FeatureName{Feature::kNotifySync, "notify_sync"},
     FeatureName{Feature::kPidfdGetfd, "pidfd_getfd"},
     FeatureName{Feature::kUserns, "userns"},
+    FeatureName{Feature::kTimestampTrap, "tsc"},
     FeatureName{Feature::kCpuid, "cpuid"},
     FeatureName{Feature::kPerf, "perf"},
     FeatureName{Feature::kReflink, "reflink"},

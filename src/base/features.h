@@ -18,6 +18,7 @@ enum class Feature : uint8_t {
   kNotifySync,      // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (6.6)
   kPidfdGetfd,      // pidfd_getfd (5.6; refused in some containers)
   kUserns,          // unprivileged user namespaces
+  kTimestampTrap,   // PR_SET_TSC
   kCpuid,           // CPUID faulting
   kPerf,            // perf_event_open breakpoint counting
   kReflink,         // FICLONE / copy_file_range between files

@@ -109,6 +109,7 @@ nlohmann::ordered_json ManifestJson(const TraceReader& trace) {
   json["cpu_model"] = manifest.cpu_model;
   json["cpu_features"] = manifest.cpu_features;
   json["portable"] = manifest.portable;
+  json["planted_traps"] = manifest.planted_traps;
   json["page_size"] = manifest.page_size;
   json["vector_bytes"] = manifest.vector_bytes;
   json["end"] = kEndNames[static_cast<size_t>(manifest.end)];

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/features.h"
 #include "stub/layout.h"
+#include "supervisor/own_traps.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -158,8 +159,10 @@ Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
     if (is_code && mapping.size() <= kMostLoaderBytes)
       TRY(PatchLoader(pid, memory, registers, mapping));
   }
-  for (const machine::TrapSwitch& call : machine::CallsAfterExec())
+  for (const machine::TrapSwitch& call : machine::CallsAfterExec()) {
+    if (call == machine::TimestampTrap() && !TimestampTrapWorks()) continue;
     TRY(calls.Call(MakeCall(call.sys, call.args[0], call.args[1])));
+  }
   return {};
 }
 

@@ -18,6 +18,7 @@
 #include "arch/arch.h"
 #include "base/fd.h"
 #include "supervisor/filter.h"
+#include "supervisor/own_traps.h"
 
 extern char** environ;
 
@@ -191,6 +192,9 @@ int LaunchProgram(const Launch& launch,
 
   launched.filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
   launched.no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+  // Known to both processes from here on.
+  (void)TimestampTrapWorks();
+  (void)CpuidTrapWorks();
   pid_t self = getpid();
   pid_t middle = fork();
   if (middle < 0) return Complain(125, fmt::format("can't fork: {}", strerror(errno)));
@@ -228,7 +232,8 @@ int LaunchProgram(const Launch& launch,
   for (const std::string& word : launch.command)
     arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  if (auto trap = machine::TimestampTrap(); trap && trap->sys == Sys::prctl) {
+  if (auto trap = machine::TimestampTrap();
+      trap && trap->sys == Sys::prctl && TimestampTrapWorks()) {
     prctl(static_cast<int>(trap->args[0]), trap->args[1], 0, 0, 0);
   }
   Result<Fd> installed =

@@ -1,11 +1,14 @@
 #include "supervisor/own_traps.h"
 
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "base/features.h"
 
 namespace retake {
 namespace {
@@ -28,13 +31,52 @@ void OnFault(int, siginfo_t*, void* context) {
   errno = saved;
 }
 
+sigjmp_buf trap_return;
+void OnTrap(int) { siglongjmp(trap_return, 1); }
+
+// Whether the instruction faults once the calling thread has asked for it.
+bool Faults(const std::optional<machine::TrapSwitch>& on,
+            const std::optional<machine::TrapSwitch>& off, void (*instruction)()) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = OnTrap;
+  if (sigaction(SIGSEGV, &action, &before) != 0) return false;
+  volatile bool faults = false;
+  if (Switch(on)) {
+    if (sigsetjmp(trap_return, 1) == 0) {
+      instruction();
+    } else {
+      faults = true;
+    }
+    Switch(off);
+  }
+  sigaction(SIGSEGV, &before, nullptr);
+  return faults;
+}
+
 }  // namespace
+
+bool TimestampTrapWorks() {
+  static const bool works =
+      MayUse(Feature::kTimestampTrap) &&
+      Faults(machine::TimestampTrap(true), machine::TimestampTrap(false),
+             [] { (void)machine::ReadTimestamp(); });
+  return works;
+}
+
+bool CpuidTrapWorks() {
+  static const bool works =
+      MayUse(Feature::kCpuid) && Faults(machine::CpuidTrap(true), machine::CpuidTrap(false),
+                                        [] { (void)machine::ReadCpuid(0, 0); });
+  return works;
+}
 
 bool TrapOwnCpuid() { return Switch(machine::CpuidTrap(true)); }
 
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {
   auto off = machine::CpuidTrap(false);
   if (!off) return {};
+  if (!CpuidTrapWorks()) return machine::ReadCpuid(leaf, subleaf);
   // Off and on again costs a microsecond; programs ask a few dozen times.
   Switch(off);
   CpuidResult result = machine::ReadCpuid(leaf, subleaf);
@@ -42,15 +84,15 @@ CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {
   return result;
 }
 
-uint64_t HostTimestamp() {
+uint64_t HostTimestamp(const TrappedInstruction& insn) {
   if (timestamp_traps) SwitchTimestamp(false);
-  uint64_t value = machine::ReadTimestamp();
+  uint64_t value = machine::ReadTimestamp(insn);
   if (timestamp_traps) SwitchTimestamp(true);
   return value;
 }
 
 OwnTimestampTrap::OwnTimestampTrap() {
-  if (!machine::TimestampSwitchIsDear()) return;
+  if (!machine::TimestampSwitchIsDear() || !TimestampTrapWorks()) return;
   struct sigaction action {};
   action.sa_sigaction = OnFault;
   action.sa_flags = SA_SIGINFO;

@@ -14,13 +14,20 @@
 
 namespace retake {
 
+// Whether the time-stamp counter, and cpuid, can be made to trap in a thread: tried, since some
+// hypervisors accept the setting and let the instruction run. The first call changes the calling
+// process's SIGSEGV action for a moment.
+bool TimestampTrapWorks();
+bool CpuidTrapWorks();
+
 // What this CPU answers to cpuid, also while cpuid traps in this thread.
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf);
 // Makes cpuid trap in the calling thread itself, for good; false if that isn't possible.
 bool TrapOwnCpuid();
 
-// The time-stamp counter, also while it traps in this thread.
-uint64_t HostTimestamp();
+// What this CPU answers to an instruction that reads the time-stamp counter (or its frequency),
+// also while it traps in this thread.
+uint64_t HostTimestamp(const TrappedInstruction& insn);
 
 // While it lives, the time-stamp counter traps in the calling thread, if that makes stops cheaper
 // here. Threads that are started meanwhile inherit that.

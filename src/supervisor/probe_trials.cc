@@ -9,7 +9,6 @@
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -31,6 +30,7 @@
 #include "stub/husk.h"
 #include "stub/layout.h"
 #include "supervisor/filter.h"
+#include "supervisor/own_traps.h"
 #include "tracee/own_pages.h"
 #include "tracee/ptrace.h"
 
@@ -93,27 +93,14 @@ Trial TryFilterFlags(unsigned long flags) {
   return Trial::Worked();
 }
 
-// The answer to "does this instruction fault once it was told to": some hypervisors accept the
-// setting and ignore it.
-sigjmp_buf trap_return;
-void OnTrap(int) { siglongjmp(trap_return, 1); }
-
-Trial Arm(const std::optional<machine::TrapSwitch>& trap) {
+// Of a setting that some hypervisors accept and then ignore.
+Trial TrapTrial(const std::optional<machine::TrapSwitch>& trap, bool works) {
+  if (works) return Trial::Worked();
   if (!trap) return Trial::Failed(0, "this architecture has nothing of the kind");
   if (Kernel(trap->sys, trap->args[0], trap->args[1]) != 0) {
     return Trial::Failed(errno, SysName(trap->sys));
   }
-  return Trial::Worked();
-}
-
-template <typename Instruction>
-bool Faults(Instruction instruction) {
-  struct sigaction action = {};
-  action.sa_handler = OnTrap;
-  sigaction(SIGSEGV, &action, nullptr);
-  if (sigsetjmp(trap_return, 1) != 0) return true;
-  instruction();
-  return false;
+  return Trial::Failed(0, "accepted, but the instruction still runs");
 }
 
 // A fresh file in `directory`; its path in `path`.
@@ -310,19 +297,11 @@ Trial TryPidfdGetfd(const ProbePlaces&) {
 }
 
 Trial TryTimestampTrap(const ProbePlaces&) {
-  if (Trial armed = Arm(machine::TimestampTrap()); !armed.works) return armed;
-  if (!Faults([] { (void)machine::ReadTimestamp(); })) {
-    return Trial::Failed(0, "accepted, but the instruction still runs");
-  }
-  return Trial::Worked();
+  return TrapTrial(machine::TimestampTrap(), TimestampTrapWorks());
 }
 
 Trial TryCpuidTrap(const ProbePlaces&) {
-  if (Trial armed = Arm(machine::CpuidTrap(true)); !armed.works) return armed;
-  if (!Faults([] { (void)machine::ReadCpuid(0, 0); })) {
-    return Trial::Failed(0, "accepted, but the instruction still runs");
-  }
-  return Trial::Worked();
+  return TrapTrial(machine::CpuidTrap(true), CpuidTrapWorks());
 }
 
 Trial TryMemfd(const ProbePlaces&) {

@@ -560,7 +560,7 @@ Status Supervisor::HandleGone(Task& task, WaitStatus status) {
 Status Supervisor::PassOn(Task& task, WaitStatus status) {
   switch (status.kind()) {
     case StopKind::kSignal:
-      if (status.signal() == SIGSEGV && AnswerTrapSilently(task))
+      if ((status.signal() == SIGSEGV || status.signal() == SIGILL) && AnswerTrapSilently(task))
         return ptracer::Resume(task.pid, ResumeKind::kContinue);
       return ptracer::Resume(task.pid, ResumeKind::kContinue, status.signal());
     case StopKind::kExec: {

@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "supervisor/event_sink.h"
+#include "supervisor/own_traps.h"
 #include "supervisor/placement.h"
 #include "supervisor/task.h"
 #include "tracee/ptrace.h"
@@ -86,8 +87,8 @@ class Supervisor {
   // (then nothing is changed).
   pid_t Confine(Task& task, ProgramFilter filter, bool all_threads);
 
-  // From now on cpuid traps in this task (it is hidden from library code); called by the sink
-  // between events.
+  // From now on cpuid traps in this task (it is hidden from library code), if it can; called by the
+  // sink between events.
   Status TrapCpuid(Task& task, const Registers& registers);
   bool cpuid_works() const { return cpuid_works_; }
 
@@ -153,7 +154,9 @@ class Supervisor {
   Status HandleExecDone(Task& task);
   Status HandleNewTask(Task& parent, int ptrace_event);
   Status HandleSignal(Task& task, int signal);
-  Status HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn);
+  // `signal` is what it raised.
+  Status HandleTrap(Task& task, int signal, const Registers& before,
+                    const TrappedInstruction& insn);
   Registers AnswerTrap(const Registers& before, const TrappedInstruction& insn) const;
   bool AnswerTrapSilently(Task& task);
   Status DeliverToHandler(Task& task, int signal, bool synchronous, const Registers& before);
@@ -201,7 +204,7 @@ class Supervisor {
   int tick_ms_ = 0;          // the timer's present interval; 0: off
   int64_t step_cost_ = 0;    // ns of a single step, in the dearest look of late
   int64_t last_tick_ = 0;    // ms
-  bool cpuid_works_ = true;  // until the CPU refuses
+  bool cpuid_works_ = CpuidTrapWorks();
   bool own_cpuid_trapped_ = false;
 };
 

@@ -47,11 +47,12 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
   TRY(ptracer::GetRegisters(task.pid, registers));
 
   bool synchronous = IsSynchronous(signal, info);
-  if (synchronous && signal == SIGSEGV) {
+  // SIGILL is of one that was planted (tracee/planted_traps.h).
+  if (synchronous && (signal == SIGSEGV || signal == SIGILL)) {
     std::array<uint8_t, 16> code;
     size_t size = task.process->memory.ReadSome(Pc(registers), code.data(), code.size());
     TrappedInstruction insn = machine::DecodeTrap(ByteSpan(code).first(size));
-    if (insn.kind != TrapKind::kNone) return HandleTrap(task, registers, insn);
+    if (insn.kind != TrapKind::kNone) return HandleTrap(task, signal, registers, insn);
   }
 
   if (task.requeued && info.si_code == SI_TKILL && info.si_pid == getpid()) {
@@ -170,7 +171,7 @@ Registers Supervisor::AnswerTrap(const Registers& before, const TrappedInstructi
       unsigned cpu = 0;
       if (insn.kind == TrapKind::kTimestampAndCpu)
         cpu = static_cast<unsigned>(std::max(0, CurrentCpu()));
-      machine::AnswerTimestamp(after, insn, HostTimestamp(), cpu);
+      machine::AnswerTimestamp(after, insn, HostTimestamp(insn), cpu);
       break;
     }
     case TrapKind::kCpuid: {
@@ -196,9 +197,10 @@ bool Supervisor::AnswerTrapSilently(Task& task) {
          ptracer::SetRegisters(task.pid, AnswerTrap(registers, insn)).ok();
 }
 
-Status Supervisor::HandleTrap(Task& task, const Registers& before, const TrappedInstruction& insn) {
+Status Supervisor::HandleTrap(Task& task, int signal, const Registers& before,
+                              const TrappedInstruction& insn) {
   Registers after = AnswerTrap(before, insn);
-  TRY(UndoForcedSignal(task, SIGSEGV, after));
+  TRY(UndoForcedSignal(task, signal, after));
   TRY(ptracer::SetRegisters(task.pid, after));
   TRY(sink_.OnTrap(task, insn.kind, before, after));
   task.last = after;

@@ -15,12 +15,12 @@ namespace retake {
 namespace {
 
 TEST(OwnTimestampTrap, TimeAndCounterAreToBeHad) {
-  uint64_t before = HostTimestamp();
+  uint64_t before = HostTimestamp({});
   int64_t began = MonotonicNanoseconds();
   {
     OwnTimestampTrap trap;
-    uint64_t first = HostTimestamp();
-    uint64_t second = HostTimestamp();
+    uint64_t first = HostTimestamp({});
+    uint64_t second = HostTimestamp({});
     EXPECT_GT(first, before);
     EXPECT_GT(second, first);
     int64_t now = MonotonicNanoseconds();
@@ -40,7 +40,7 @@ TEST(OwnTimestampTrap, ThreadsThatInheritItLeaveIt) {
       OwnTimestampTrap::LeaveInherited();
       seen = machine::ReadTimestamp();
     }).join();
-    EXPECT_GT(HostTimestamp(), seen);
+    EXPECT_GT(HostTimestamp({}), seen);
   }
   EXPECT_GT(seen, 0U);
 }

@@ -1,0 +1,111 @@
+// Where x86_64 code reads the time-stamp counter or asks cpuid, and how to make it trap there.
+//
+// Both instructions begin with 0f. 0e was `push cs` once and is no instruction in 64-bit mode: put
+// in that byte's place it raises an invalid-opcode fault, what follows still tells what stood
+// there, and a single byte can be changed under threads that execute the code.
+//
+// The bytes of these instructions occur in others too, in constants and displacements, once in some
+// 60,000 bytes of code. Which they are is a question of where instructions begin. Unwind tables say
+// where a function begins; where they don't, disassembly that begins anywhere falls into step with
+// the true one after a few instructions, so that many beginnings together are as good.
+#include <emmintrin.h>
+
+#include <algorithm>
+
+#include "arch/code.h"
+#include "arch/x86_64/instruction.h"
+#include "arch/x86_64/trap_opcode.h"
+
+namespace retake::machine {
+namespace {
+
+using namespace x86_64;
+
+// Bytes before a place from which disassembly is begun, one after the other: far enough to fall
+// into step. Runs of the same short instruction take longer.
+struct Window {
+  size_t farthest, nearest;
+};
+constexpr Window kWindows[] = {{96, 40}, {2048, 1920}};
+
+// Fewer agreeing walks than this prove nothing.
+constexpr int kEnoughWalks = 8;
+
+enum class Walk : uint8_t { kArrives, kPasses, kLost };
+
+// Whether disassembly that begins at `from` comes to an instruction whose escape byte is at `to`.
+Walk WalkTo(ByteSpan code, size_t from, size_t to) {
+  size_t at = from;
+  while (at < to) {
+    if (code[at] == 0 && code[at + 1] == 0) {
+      // Padding: as an instruction it makes no sense, and after an odd number of zeros the next
+      // would be misread.
+      while (at < to && code[at] == 0) ++at;
+      continue;
+    }
+    auto insn = Decode(code.subspan(at, std::min<size_t>(code.size() - at, kMaxInstruction)));
+    if (!insn) return Walk::kLost;
+    // Prefixes come before the escape.
+    if (insn->map == kMap0f && at + insn->opcode_at == to + 1) return Walk::kArrives;
+    at += insn->length;
+  }
+  return at == to ? Walk::kArrives : Walk::kPasses;
+}
+
+bool IsInstruction(ByteSpan code, size_t at, const FunctionStart& function_start) {
+  if (auto start = function_start(at); start && *start <= at) {
+    Walk walk = WalkTo(code, *start, at);
+    if (walk != Walk::kLost) return walk == Walk::kArrives;
+  }
+  for (auto [farthest, nearest] : kWindows) {
+    // Near the beginning of the code there is one beginning that is certain.
+    if (at <= nearest) return WalkTo(code, 0, at) == Walk::kArrives;
+    int arrived = 0;
+    int passed = 0;
+    for (size_t from = at - std::min(at, farthest); from <= at - nearest; ++from) {
+      Walk walk = WalkTo(code, from, at);
+      arrived += walk == Walk::kArrives ? 1 : 0;
+      passed += walk == Walk::kPasses ? 1 : 0;
+    }
+    if (arrived == 0) return false;
+    if (passed == 0) return arrived >= kEnoughWalks;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart& function_start) {
+  std::vector<TrapSite> sites;
+  auto look = [&](size_t at) {
+    TrappedInstruction insn = DecodeTrap(code.subspan(at, std::min<size_t>(3, code.size() - at)));
+    if (insn.kind == TrapKind::kNone || !IsInstruction(code, at, function_start)) return;
+    TrapSite site{at, insn.kind, insn.length, {}, {}};
+    std::copy_n(code.begin() + static_cast<ptrdiff_t>(at), insn.length, site.original.begin());
+    site.trap = site.original;
+    site.trap[0] = kTrapEscape;
+    sites.push_back(site);
+  };
+  constexpr size_t kBlock = sizeof(__m128i);
+  const __m128i escape = _mm_set1_epi8(kEscape);
+  const __m128i seconds[] = {_mm_set1_epi8(0x31), _mm_set1_epi8(static_cast<char>(0xa2)),
+                             _mm_set1_epi8(0x01)};
+  size_t at = 0;
+  for (; at + kBlock + 1 <= code.size(); at += kBlock) {
+    auto load = [&](size_t from) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(code.data() + from));
+    };
+    __m128i next = load(at + 1);
+    __m128i match = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(next, seconds[0]), _mm_cmpeq_epi8(next, seconds[1])),
+        _mm_cmpeq_epi8(next, seconds[2]));
+    int found = _mm_movemask_epi8(_mm_and_si128(match, _mm_cmpeq_epi8(load(at), escape)));
+    for (; found != 0; found &= found - 1) look(at + static_cast<size_t>(__builtin_ctz(found)));
+  }
+  for (; at + 1 < code.size(); ++at) {
+    if (code[at] == kEscape) look(at);
+  }
+  return sites;
+}
+
+}  // namespace retake::machine

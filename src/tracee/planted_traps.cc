@@ -1,0 +1,63 @@
+#include "tracee/planted_traps.h"
+
+#include <cstring>
+
+#include "tracee/code_file.h"
+
+namespace retake {
+namespace {
+
+std::vector<machine::TrapSite> FindSites(int fd) {
+  CodeFile file(fd);
+  std::vector<machine::TrapSite> all;
+  for (const CodeSection& section : file.sections()) {
+    std::vector<uint8_t> code = file.Read(section);
+    auto function_start = [&](size_t offset) -> std::optional<size_t> {
+      auto start = file.FunctionStart(section.address + offset);
+      if (!start || *start < section.address) return std::nullopt;
+      return *start - section.address;
+    };
+    for (machine::TrapSite& site : machine::FindTrapSites(code, function_start)) {
+      site.offset += section.offset;
+      all.push_back(site);
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+const std::vector<machine::TrapSite>& TrapPlanter::SitesOf(int fd, const struct stat& status) {
+  auto word = [](auto value) { return static_cast<uint64_t>(value); };
+  Stamp stamp{status.st_dev,
+              status.st_ino,
+              word(status.st_size),
+              word(status.st_mtim.tv_sec),
+              word(status.st_mtim.tv_nsec),
+              word(status.st_ctim.tv_sec),
+              word(status.st_ctim.tv_nsec)};
+  auto [at, is_new] = files_.try_emplace(stamp);
+  if (is_new) at->second = FindSites(fd);
+  return at->second;
+}
+
+Result<std::vector<PlantedTrap>> TrapPlanter::Plant(const TaskMemory& memory,
+                                                    const MappedCode& code, int fd,
+                                                    const struct stat& status, TrapKinds kinds) {
+  std::vector<PlantedTrap> planted;
+  if (!kinds.any() || !S_ISREG(status.st_mode)) return planted;
+  for (const machine::TrapSite& site : SitesOf(fd, status)) {
+    bool wanted = site.kind == TrapKind::kCpuid ? kinds.cpuid : kinds.timestamp;
+    if (!wanted || site.offset < code.offset || site.offset - code.offset > code.size - site.size)
+      continue;
+    uint64_t address = code.address + (site.offset - code.offset);
+    std::array<uint8_t, 4> found{};
+    if (memory.ReadSome(address, found.data(), site.size) != site.size) continue;
+    if (memcmp(found.data(), site.original.data(), site.size) != 0) continue;
+    TRY(memory.ForceWrite(address, ByteSpan(site.trap).first(site.size)));
+    planted.push_back({address, site});
+  }
+  return planted;
+}
+
+}  // namespace retake
