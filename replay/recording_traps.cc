@@ -79,8 +79,8 @@ Status Recording::PlantTrapsIn(Task& task, const Range& range, TrapKinds kinds) 
   return PlantTrapsIn(task, range, TRY(ReadMappings(task.pid)), kinds);
 }
 
-Status Recording::PlantTrapsIn(Task& task, const Range& range,
-                               const std::vector<Mapping>& mappings, TrapKinds kinds) {
+Status Recording::PlantTrapsIn(Task& task, const Range& range, const std::vector<Mapping>& mappings,
+                               TrapKinds kinds) {
   if (!kinds.any()) return {};
   for (const Mapping& mapping : mappings) {
     bool is_code = mapping.is_file() && !mapping.shared && (mapping.prot & PROT_EXEC) != 0;
@@ -89,9 +89,10 @@ Status Recording::PlantTrapsIn(Task& task, const Range& range,
     struct stat status {};
     Fd file = OpenMappedCode(task.pid, mapping, &status);
     if (!file) {
-      Warn(fmt::format("{} can't be read any more; if its code reads the time-stamp counter, a "
-                       "replay diverges there",
-                       mapping.name));
+      Warn(
+          fmt::format("{} can't be read any more; if its code reads the time-stamp counter, a "
+                      "replay diverges there",
+                      mapping.name));
       continue;
     }
     TRY(PlantTraps(task, {mapping.start, mapping.size(), mapping.offset}, file.get(), status,

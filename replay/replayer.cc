@@ -665,8 +665,7 @@ Status Replayer::PlantTraps(const Husk& husk, const MappedCode& code, uint32_t o
   if (trace_.manifest().planted_traps || KernelTrapsTimestamps()) return {};
   struct stat status {};
   if (fstat(object_fds_[object], &status) != 0) return ErrnoError("can't look at a blob");
-  (void)TRY(
-      planter_.Plant(husk.memory(), code, object_fds_[object], status, {.timestamp = true}));
+  (void)TRY(planter_.Plant(husk.memory(), code, object_fds_[object], status, {.timestamp = true}));
   return {};
 }
 

@@ -29,7 +29,7 @@ struct Window {
 constexpr Window kWindows[] = {{96, 40}, {2048, 1920}};
 
 // Fewer agreeing walks than this prove nothing.
-constexpr int kEnoughWalks = 8;
+constexpr size_t kEnoughWalks = 8;
 
 enum class Walk : uint8_t { kArrives, kPasses, kLost };
 
@@ -59,13 +59,13 @@ bool IsInstruction(ByteSpan code, size_t at, const FunctionStart& function_start
   }
   for (auto [farthest, nearest] : kWindows) {
     // Near the beginning of the code there is one beginning that is certain.
-    if (at <= nearest) return WalkTo(code, 0, at) == Walk::kArrives;
-    int arrived = 0;
-    int passed = 0;
+    if (at < nearest + kEnoughWalks) return WalkTo(code, 0, at) == Walk::kArrives;
+    size_t arrived = 0;
+    size_t passed = 0;
     for (size_t from = at - std::min(at, farthest); from <= at - nearest; ++from) {
       Walk walk = WalkTo(code, from, at);
-      arrived += walk == Walk::kArrives ? 1 : 0;
-      passed += walk == Walk::kPasses ? 1 : 0;
+      arrived += walk == Walk::kArrives ? 1U : 0U;
+      passed += walk == Walk::kPasses ? 1U : 0U;
     }
     if (arrived == 0) return false;
     if (passed == 0) return arrived >= kEnoughWalks;

@@ -57,10 +57,9 @@ bool Faults(const std::optional<machine::TrapSwitch>& on,
 }  // namespace
 
 bool TimestampTrapWorks() {
-  static const bool works =
-      MayUse(Feature::kTimestampTrap) &&
-      Faults(machine::TimestampTrap(true), machine::TimestampTrap(false),
-             [] { (void)machine::ReadTimestamp(); });
+  static const bool works = MayUse(Feature::kTimestampTrap) &&
+                            Faults(machine::TimestampTrap(true), machine::TimestampTrap(false),
+                                   [] { (void)machine::ReadTimestamp(); });
   return works;
 }
 

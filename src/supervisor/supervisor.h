@@ -198,12 +198,12 @@ class Supervisor {
   bool first_exit_seen_ = false;
   bool first_is_zombie_ = false;
   uint32_t next_id_ = 0;
-  int held_tasks_ = 0;       // tasks with held signals: the wait is bounded then
-  bool crowded_ = false;     // someone waits for the turn of a task that runs: likewise
-  bool several_ = false;     // several groups live: now and then they are spread over the CPUs
-  int tick_ms_ = 0;          // the timer's present interval; 0: off
-  int64_t step_cost_ = 0;    // ns of a single step, in the dearest look of late
-  int64_t last_tick_ = 0;    // ms
+  int held_tasks_ = 0;     // tasks with held signals: the wait is bounded then
+  bool crowded_ = false;   // someone waits for the turn of a task that runs: likewise
+  bool several_ = false;   // several groups live: now and then they are spread over the CPUs
+  int tick_ms_ = 0;        // the timer's present interval; 0: off
+  int64_t step_cost_ = 0;  // ns of a single step, in the dearest look of late
+  int64_t last_tick_ = 0;  // ms
   bool cpuid_works_ = CpuidTrapWorks();
   bool own_cpuid_trapped_ = false;
 };

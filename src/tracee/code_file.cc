@@ -27,8 +27,8 @@ static_assert(sizeof(TableHeader) == 12);
 constexpr uint8_t kFourBytes = 3;             // DW_EH_PE_udata4; sdata4 is 8 more
 constexpr uint8_t kSortedTable = 0x30 | 0xb;  // DW_EH_PE_datarel | DW_EH_PE_sdata4
 
-// A frame description in .eh_frame, as every compiler encodes it (DW_EH_PE_pcrel | DW_EH_PE_sdata4):
-// `begin` is relative to itself.
+// A frame description in .eh_frame, as every compiler encodes it (DW_EH_PE_pcrel |
+// DW_EH_PE_sdata4): `begin` is relative to itself.
 struct FrameDescription {
   uint32_t length;
   uint32_t common;
@@ -120,8 +120,8 @@ std::optional<uint64_t> CodeFile::FunctionStart(uint64_t address) {
   auto offset = OffsetOf(entry);
   FrameDescription description{};
   if (!offset || !ReadAt(*offset, &description, sizeof description)) return std::nullopt;
-  uint64_t begin = entry + offsetof(FrameDescription, begin) +
-                   static_cast<uint64_t>(int64_t{description.begin});
+  uint64_t begin =
+      entry + offsetof(FrameDescription, begin) + static_cast<uint64_t>(int64_t{description.begin});
   if (begin != start || address - start >= description.size) return std::nullopt;
   return start;
 }

@@ -6,6 +6,7 @@ run. A program that has to wait for that looks for a file named "go", made after
 """
 
 import argparse
+import ctypes
 import os
 import pathlib
 import shutil
@@ -94,6 +95,13 @@ def become_ordinary_user(options, place):
     os.setresuid(65534, 65534, 65534)
 
 
+def leave_others_semaphores():
+    """Moves to System V objects of the test's own, where that is allowed. What else runs on the machine may use some, and
+    a checkpoint has to take them for the program's: nothing tells whose a semaphore's last operation was."""
+    CLONE_NEWIPC = 0x08000000
+    ctypes.CDLL(None).unshare(CLONE_NEWIPC)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--retake", required=True)
@@ -106,6 +114,7 @@ def main():
         os.environ["RETAKE_IN_CONTAINER"] = "1"
         os.execv(options.tools / "container_like", ["container_like", sys.executable, "-B", *sys.argv])
     engine.become_subreaper()
+    leave_others_semaphores()
     place = engine.Place(options.case)
     if options.ordinary_user:
         become_ordinary_user(options, place)

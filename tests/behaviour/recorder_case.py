@@ -130,6 +130,18 @@ class Case:
         if replayed.out != b"hello\n":
             raise Failure(f"replay of the latest: {engine.show(replayed.err)}")
 
+    def counter_traps(self):
+        """What makes reads of the counter trap, kernel or changed code, needn't be the same in record and replay."""
+        counter = self.guest("time_counter")
+        changed, kernel = {"RETAKE_WITHOUT": "tsc"}, {}
+        for recording, replaying in ((changed, kernel), (kernel, changed), (changed, changed)):
+            recorded = self.modes.record([counter], env=recording)
+            if recorded.describe_status() != "exit 0" or recorded.err != b"":
+                raise Failure(f"record with {recording}: {recorded.describe_status()} {engine.show(recorded.err)}")
+            replayed = self.modes.replay(flags=["--check"], env=replaying)
+            if replayed.describe_status() != "exit 0" or replayed.out != recorded.out:
+                raise Failure(f"recorded with {recording}, replayed with {replaying}: {replayed.describe_status()} {engine.show(replayed.err)}")
+
     def cwd_gone(self):
         """Recording and replaying in a directory that is removed meanwhile."""
         gone = self.place.root / "gone"

@@ -2,6 +2,8 @@
 #include <sys/auxv.h>
 #include <sys/random.h>
 
+#include <random>
+
 #include "guest.h"
 
 static void Show(const char* what, const void* bytes, size_t size) {
@@ -28,6 +30,8 @@ int main() {
   Vary("addresses %p %p %p", static_cast<void*>(bytes), reinterpret_cast<void*>(&main),
        malloc(1'000'000));
   Vary("rand32 %u", arc4random());
+  // By an instruction, where the CPU says that it has one.
+  Vary("device %u", std::random_device()());
   char name[] = "tempXXXXXX";
   int fd = mkstemp(name);
   CHECK(fd >= 0 && unlink(name) == 0);

@@ -52,18 +52,38 @@ bool Traps() {
 
 TEST(OwnTimestampTrap, CodeThatReadsTheCounterIsServed) {
   EXPECT_FALSE(Traps());
+  bool expected = machine::TimestampSwitchIsDear() && TimestampTrapWorks();
   {
     OwnTimestampTrap trap;
-    EXPECT_EQ(Traps(), machine::TimestampSwitchIsDear());
+    EXPECT_EQ(Traps(), expected);
     uint64_t first = machine::ReadTimestamp();
     uint64_t second = machine::ReadTimestamp();
     EXPECT_GT(second, first);
     // By the vDSO.
     auto now = std::chrono::steady_clock::now();
     EXPECT_LE(now, SteadyNow());
-    EXPECT_EQ(Traps(), machine::TimestampSwitchIsDear());
+    EXPECT_EQ(Traps(), expected);
   }
   EXPECT_FALSE(Traps());
+}
+
+// A counter, or how fast it counts, which is the same each time where there is such a question.
+TEST(HostTimestamp, AnswersTheInstructionThatWasExecuted) {
+  for (bool frequency : {false, true}) {
+    TrappedInstruction insn{.kind = TrapKind::kTimestamp, .frequency = frequency};
+    uint64_t before = machine::ReadTimestamp(insn);
+    uint64_t answered = HostTimestamp(insn);
+    uint64_t after = machine::ReadTimestamp(insn);
+    EXPECT_LE(before, answered);
+    EXPECT_LE(answered, after);
+  }
+}
+
+TEST(TrapTrials, LeaveEverythingAsItWas) {
+  (void)TimestampTrapWorks();
+  (void)CpuidTrapWorks();
+  EXPECT_FALSE(Traps());
+  EXPECT_GT(machine::ReadTimestamp(), 0U);
 }
 
 TEST(OwnTimestampTrapDeathTest, OtherFaultsAreFaults) {

@@ -259,6 +259,8 @@ TEST(Machine, TheTimestampCounts) {
   EXPECT_LE(first, machine::ReadTimestamp(TrappedInstruction{.kind = TrapKind::kTimestamp}));
 }
 
+bool trapped = false;
+
 // Answers a trapped rdtsc or rdtscp as a supervisor would, from the signal handler of the program
 // itself.
 void AnswerTrap(int, siginfo_t*, void* context) {
@@ -270,11 +272,13 @@ void AnswerTrap(int, siginfo_t*, void* context) {
   TrappedInstruction insn =
       machine::DecodeTrap({reinterpret_cast<const uint8_t*>(regs.words[kRip]), 16});
   if (insn.kind == TrapKind::kNone) _exit(2);
+  trapped = true;
   machine::AnswerTimestamp(regs, insn, 0x0123456776543210, 5);
   for (auto [word, greg] : kMoved) gregs[greg] = static_cast<greg_t>(regs.words[word]);
 }
 
 TEST(Machine, ARealTrapIsDecodedAndAnswered) {
+  constexpr int kRunsFree = 5;
   std::optional<machine::TrapSwitch> trap = machine::TimestampTrap();
   ASSERT_TRUE(trap);
   pid_t child = fork();
@@ -288,12 +292,15 @@ TEST(Machine, ARealTrapIsDecodedAndAnswered) {
     if (RawSyscall(HostArch().NumberOf(trap->sys), {{trap->args[0], trap->args[1]}}) != 0) _exit(3);
     unsigned cpu = 0;
     bool right = __rdtsc() == 0x0123456776543210 && __rdtscp(&cpu) == 0x0123456776543210;
+    if (!trapped) _exit(kRunsFree);
     _exit(right && cpu == 5 ? 0 : 4);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status)) << status;
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  // Some hypervisors accept the setting and let the instruction run; X86TrapSites has what is done
+  // there.
+  EXPECT_TRUE(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == kRunsFree) << status;
 }
 
 TEST(S14_VdsoSymbols, TheKernelGivesOne) { EXPECT_NE(getauxval(AT_SYSINFO_EHDR), 0u); }
