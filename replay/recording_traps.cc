@@ -29,13 +29,9 @@ Status Recording::OnTrap(Task& task, TrapKind kind, const Registers& before,
 
 Status Recording::TrapCpuid(Task& task, const Registers& registers) {
   State(task).cpuid_trapped = true;
-  if (!machine::CpuidTrap(true)) return {};
   TRY(supervisor_->TrapCpuid(task, registers));
-  if (supervisor_->cpuid_works()) {
-    AddCpuidTrap();
-    return {};
-  }
-  return PlantTrapsIn(task, {0, UINT64_MAX}, {.cpuid = true});
+  AddCpuidTrap();
+  return {};
 }
 
 Status Recording::TrapCpuidInBoth(Task& parent, Task& child) {

@@ -36,6 +36,7 @@ std::optional<size_t> NoTables(size_t) { return std::nullopt; }
 
 std::vector<size_t> OffsetsOf(const std::vector<TrapSite>& sites) {
   std::vector<size_t> offsets;
+  offsets.reserve(sites.size());
   for (const TrapSite& site : sites) offsets.push_back(site.offset);
   return offsets;
 }
