@@ -70,14 +70,18 @@ struct AddressSpace {
 
 class Server {
  public:
-  Server(Fd userfaultfd, const std::vector<PageRange>& pages, CheckpointReader& reader)
+  Server(Fd userfaultfd, std::span<const std::span<const PageRange>> pages,
+         CheckpointReader& reader)
       : reader_(reader), page_(static_cast<uint64_t>(sysconf(_SC_PAGESIZE))) {
     AddressSpace& first = spaces_.emplace_back();
     first.userfaultfd = std::move(userfaultfd);
-    for (const PageRange& range : pages) {
-      first.pending.emplace(range.start, range);
-      by_block_.push_back(range.start);
+    for (std::span<const PageRange> run : pages) {
+      for (const PageRange& range : run) {
+        first.pending.emplace_hint(first.pending.end(), range.start, range);
+        by_block_.push_back(&range);
+      }
     }
+    std::ranges::stable_sort(by_block_, {}, [](const PageRange* range) { return range->block; });
   }
 
   // Until everything is where it belongs.
@@ -103,7 +107,7 @@ class Server {
   // In an order in which blocks of the file follow each other, as long as that lasts.
   PageRange NextOf(const AddressSpace& space) {
     while (&space == &spaces_.front() && next_ < by_block_.size()) {
-      auto found = space.pending.find(by_block_[next_++]);
+      auto found = space.pending.find(by_block_[next_++]->start);
       if (found != space.pending.end()) return found->second;
     }
     return space.pending.begin()->second;
@@ -233,7 +237,7 @@ class Server {
   CheckpointReader& reader_;
   const uint64_t page_;
   std::list<AddressSpace> spaces_;
-  std::vector<uint64_t> by_block_;  // where the first one's ranges start
+  std::vector<const PageRange*> by_block_;  // the first one's ranges
   size_t next_ = 0;
 };
 
@@ -300,7 +304,11 @@ LazyMemory ChooseLazyMemory(const ProcessState& state, std::vector<PageRange>& a
       continue;
     }
     if (lazy.regions.empty() || lazy.regions.back() != &*region) lazy.regions.push_back(&*region);
-    lazy.pages.push_back(range);
+    if (!lazy.pages.empty() && lazy.pages.back().data() + lazy.pages.back().size() == &range) {
+      lazy.pages.back() = {lazy.pages.back().data(), lazy.pages.back().size() + 1};
+    } else {
+      lazy.pages.emplace_back(&range, 1);
+    }
     bytes += range.size;
   }
   if (bytes >= kWorthIt) return lazy;
@@ -322,7 +330,6 @@ Result<Pager> Pager::Start(Fd userfaultfd, LazyMemory memory, CheckpointReader& 
     if (ioctl(userfaultfd.get(), UFFDIO_REGISTER, &wanted) != 0)
       return ErrnoError("can't serve what is missing in its memory at {:#x}", region->start);
   }
-  std::ranges::stable_sort(memory.pages, {}, &PageRange::block);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
   Fd ours(ends[1]), theirs(ends[0]);

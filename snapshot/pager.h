@@ -13,6 +13,7 @@
 #ifndef RETAKE_SNAPSHOT_PAGER_H_
 #define RETAKE_SNAPSHOT_PAGER_H_
 
+#include <span>
 #include <vector>
 
 #include "base/fd.h"
@@ -22,10 +23,10 @@
 
 namespace retake {
 
-// What is given to a process later.
+// What is given to a process later. Views of its state.
 struct LazyMemory {
-  std::vector<const MemoryRegion*> regions;  // whole mappings
-  std::vector<PageRange> pages;              // all in them; none of zeros
+  std::vector<const MemoryRegion*> regions;       // whole mappings
+  std::vector<std::span<const PageRange>> pages;  // all in them, ascending; none of zeros
 };
 
 // What of a process may come later: private memory without a file, where enough of it is touched to

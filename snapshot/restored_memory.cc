@@ -185,7 +185,8 @@ Status RestoredProcess::StartPager(LazyMemory memory, CheckpointReader& pages,
     TRY(Call(MakeCall(Sys::close, number)));
   }
   if (!userfaultfd || !Pager::MayServe(userfaultfd)) {
-    at_once.insert(at_once.end(), memory.pages.begin(), memory.pages.end());
+    for (std::span<const PageRange> run : memory.pages)
+      at_once.insert(at_once.end(), run.begin(), run.end());
     return {};
   }
   pager_ =

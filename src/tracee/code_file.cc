@@ -11,8 +11,8 @@
 namespace retake {
 namespace {
 
-// No file has more code, and no table is larger.
-constexpr uint64_t kMostBytes = uint64_t{1} << 32;
+// No table of functions is larger.
+constexpr uint64_t kMostTableBytes = uint64_t{1} << 30;
 
 // .eh_frame_hdr: version, three encodings, then the encoded values.
 struct TableHeader {
@@ -74,11 +74,9 @@ CodeFile::CodeFile(int fd) : fd_(fd) {
   }
 }
 
-std::vector<uint8_t> CodeFile::Read(const CodeSection& section) const {
-  if (section.size > kMostBytes) return {};
-  std::vector<uint8_t> code(section.size);
-  if (!ReadAt(section.offset, code.data(), code.size())) code.clear();
-  return code;
+size_t CodeFile::Read(const CodeSection& section, uint64_t at, std::span<uint8_t> room) const {
+  size_t size = std::min<uint64_t>(room.size(), section.size - std::min(at, section.size));
+  return ReadAt(section.offset + at, room.data(), size) ? size : 0;
 }
 
 std::optional<uint64_t> CodeFile::OffsetOf(uint64_t address) const {
@@ -101,7 +99,7 @@ void CodeFile::ReadRows() {
   if (header.version != 1 || (header.frame_pointer_encoding & 7) != kFourBytes ||
       (header.count_encoding & 7) != kFourBytes || header.table_encoding != kSortedTable)
     return;
-  if (table->p_filesz < sizeof header || table->p_filesz > kMostBytes) return;
+  if (table->p_filesz < sizeof header || table->p_filesz > kMostTableBytes) return;
   uint64_t count =
       std::min<uint64_t>(header.count, (table->p_filesz - sizeof header) / sizeof(Row));
   table_address_ = table->p_vaddr;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -31,8 +32,8 @@ class CodeFile {
   // By the section table: an executable segment may hold data, too. The executable segments where
   // there is no such table.
   const std::vector<CodeSection>& sections() const { return sections_; }
-  // The code of a section; shorter if the file is.
-  std::vector<uint8_t> Read(const CodeSection& section) const;
+  // Code of a section from `at` on, as much as there is and fits; the number of bytes.
+  size_t Read(const CodeSection& section, uint64_t at, std::span<uint8_t> room) const;
 
   // Where the function that holds an address begins, if the unwind tables say so.
   std::optional<uint64_t> FunctionStart(uint64_t address);

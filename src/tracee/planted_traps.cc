@@ -1,5 +1,6 @@
 #include "tracee/planted_traps.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tracee/code_file.h"
@@ -7,19 +8,37 @@
 namespace retake {
 namespace {
 
+// Code is looked through piece by piece: what a cache holds, and no more memory than that, is
+// touched. Each piece begins with the end of the one before, for disassembly to begin in.
+constexpr size_t kPiece = 256 << 10;
+constexpr size_t kBefore = 8 << 10;
+
 std::vector<machine::TrapSite> FindSites(int fd) {
   CodeFile file(fd);
   std::vector<machine::TrapSite> all;
+  std::vector<uint8_t> room(kPiece);
   for (const CodeSection& section : file.sections()) {
-    std::vector<uint8_t> code = file.Read(section);
-    auto function_start = [&](size_t offset) -> std::optional<size_t> {
-      auto start = file.FunctionStart(section.address + offset);
-      if (!start || *start < section.address) return std::nullopt;
-      return *start - section.address;
-    };
-    for (machine::TrapSite& site : machine::FindTrapSites(code, function_start)) {
-      site.offset += section.offset;
-      all.push_back(site);
+    uint64_t done = 0;  // of the section
+    while (done < section.size) {
+      uint64_t begin = done - std::min<uint64_t>(done, kBefore);
+      ByteSpan code = ByteSpan(room).first(file.Read(section, begin, room));
+      if (code.empty()) break;
+      auto function_start = [&](size_t offset) -> std::optional<size_t> {
+        auto start = file.FunctionStart(section.address + begin + offset);
+        if (!start || *start < section.address + begin) return std::nullopt;
+        return *start - section.address - begin;
+      };
+      bool is_last = begin + code.size() >= section.size;
+      // One that the end of the piece may cut is the next one's.
+      uint64_t end = begin + code.size() - (is_last ? 0 : machine::kMaxInstruction);
+      for (machine::TrapSite& site : machine::FindTrapSites(code, function_start)) {
+        uint64_t at = begin + site.offset;
+        if (at < done || at >= end) continue;
+        site.offset = section.offset + at;
+        all.push_back(site);
+      }
+      if (end <= done) break;
+      done = end;
     }
   }
   return all;

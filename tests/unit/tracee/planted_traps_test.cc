@@ -124,7 +124,9 @@ TEST(CodeFile, TellsCodeAndFunctionsOfThisProgram) {
   EXPECT_EQ(code.FunctionStart(unloaded), unloaded);
   EXPECT_EQ(code.FunctionStart(unloaded + 1), unloaded);
   EXPECT_EQ(code.FunctionStart(0), std::nullopt);
-  EXPECT_EQ(code.Read(*section).size(), section->size);
+  uint8_t byte = 0;
+  EXPECT_EQ(code.Read(*section, section->size - 1, {&byte, 1}), 1U);
+  EXPECT_EQ(code.Read(*section, section->size, {&byte, 1}), 0U);
 }
 
 TEST(CodeFile, DamageIsNoCode) {
@@ -139,7 +141,8 @@ TEST(CodeFile, DamageIsNoCode) {
     ASSERT_EQ(write(copy.get(), changed.data(), changed.size()),
               static_cast<ssize_t>(changed.size()));
     CodeFile code(copy.get());
-    for (const CodeSection& section : code.sections()) (void)code.Read(section);
+    uint8_t byte = 0;
+    for (const CodeSection& section : code.sections()) (void)code.Read(section, 0, {&byte, 1});
     for (uint64_t address : {uint64_t{0}, uint64_t{0x1000}, ~uint64_t{0}})
       (void)code.FunctionStart(address);
   }
