@@ -11,10 +11,10 @@
 
 #include <algorithm>
 #include <list>
-#include <map>
 #include <set>
 
 #include "base/syscall.h"
+#include "snapshot/pending_pages.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
@@ -40,32 +40,8 @@ bool MayComeLater(const MemoryRegion& region, const ProcessState& state) {
 // The memory of a process, or of a child that it has made.
 struct AddressSpace {
   Fd userfaultfd;
-  std::map<uint64_t, PageRange> pending;  // by address
+  PendingPages pending;
   bool gone = false;
-
-  // Makes `at` a boundary between two ranges.
-  void Split(uint64_t at) {
-    auto after = pending.upper_bound(at);
-    if (after == pending.begin()) return;
-    PageRange& range = std::prev(after)->second;
-    uint64_t first = at - range.start;
-    if (first == 0 || first >= range.size) return;
-    PageRange rest{at, range.size - first, range.block,
-                   range.offset + static_cast<uint32_t>(first)};
-    range.size = first;
-    pending.emplace(at, rest);
-  }
-
-  // What is between is taken out.
-  std::vector<PageRange> Take(uint64_t start, uint64_t end) {
-    Split(start);
-    Split(end);
-    std::vector<PageRange> taken;
-    auto first = pending.lower_bound(start), last = pending.lower_bound(end);
-    for (auto it = first; it != last; ++it) taken.push_back(it->second);
-    pending.erase(first, last);
-    return taken;
-  }
 };
 
 class Server {
@@ -73,15 +49,7 @@ class Server {
   Server(Fd userfaultfd, std::span<const std::span<const PageRange>> pages,
          CheckpointReader& reader)
       : reader_(reader), page_(static_cast<uint64_t>(sysconf(_SC_PAGESIZE))) {
-    AddressSpace& first = spaces_.emplace_back();
-    first.userfaultfd = std::move(userfaultfd);
-    for (std::span<const PageRange> run : pages) {
-      for (const PageRange& range : run) {
-        first.pending.emplace_hint(first.pending.end(), range.start, range);
-        by_block_.push_back(&range);
-      }
-    }
-    std::ranges::stable_sort(by_block_, {}, [](const PageRange* range) { return range->block; });
+    spaces_.push_back({std::move(userfaultfd), PendingPages(pages)});
   }
 
   // Until everything is where it belongs.
@@ -90,7 +58,7 @@ class Server {
       TRY(HandleEvents(0));
       // One piece between any two looks: what is waited for comes first.
       for (AddressSpace& space : spaces_) {
-        if (!space.gone && !space.pending.empty()) TRY(Give(space, NextOf(space)));
+        if (!space.gone && !space.pending.empty()) TRY(Give(space, space.pending.Next()));
       }
     }
     return {};
@@ -102,15 +70,6 @@ class Server {
     spaces_.remove_if(
         [](const AddressSpace& space) { return space.gone || space.pending.empty(); });
     return !spaces_.empty();
-  }
-
-  // In an order in which blocks of the file follow each other, as long as that lasts.
-  PageRange NextOf(const AddressSpace& space) {
-    while (&space == &spaces_.front() && next_ < by_block_.size()) {
-      auto found = space.pending.find(by_block_[next_++]->start);
-      if (found != space.pending.end()) return found->second;
-    }
-    return space.pending.begin()->second;
   }
 
   // Puts as much of a range there as goes.
@@ -143,7 +102,7 @@ class Server {
             return Error(code, "a restored process's memory can't be put in its place");
         }
       }
-      space.Take(range.start, range.start + done);
+      space.pending.Take(range.start, range.start + done);
       range.start += done;
       range.size -= done;
       bytes = bytes.subspan(done);
@@ -152,13 +111,11 @@ class Server {
   }
 
   Status GiveEach(AddressSpace& space, const PageRange& range) {
-    for (uint64_t at = 0; at < range.size && !space.gone; at += page_) {
-      space.Split(range.start + at);
-      space.Split(range.start + at + page_);
-      auto found = space.pending.find(range.start + at);
-      if (found == space.pending.end()) continue;
-      PageRange page = found->second;
-      TRY(Give(space, page));
+    for (uint64_t at = range.start; at < range.start + range.size && !space.gone; at += page_) {
+      auto found = space.pending.At(at);
+      if (!found) continue;
+      uint32_t offset = found->offset + static_cast<uint32_t>(at - found->start);
+      TRY(Give(space, {at, page_, found->block, offset}));
     }
     return {};
   }
@@ -199,16 +156,16 @@ class Server {
       }
       case UFFD_EVENT_REMAP: {
         const auto& moved = message.arg.remap;
-        for (PageRange range : space.Take(moved.from, moved.from + moved.len)) {
+        for (PageRange range : space.pending.Take(moved.from, moved.from + moved.len)) {
           range.start += moved.to - moved.from;
-          space.pending.emplace(range.start, range);
+          space.pending.Put(range);
         }
         return {};
       }
       case UFFD_EVENT_REMOVE:
       case UFFD_EVENT_UNMAP: {
         const auto& removed = message.arg.remove;
-        space.Take(removed.start, removed.end);
+        space.pending.Take(removed.start, removed.end);
         // Who waited for something there finds it anew.
         Wake(space, removed.start, removed.end - removed.start);
         return {};
@@ -219,11 +176,7 @@ class Server {
   }
 
   Status ServeFault(AddressSpace& space, uint64_t at) {
-    auto after = space.pending.upper_bound(at);
-    if (after != space.pending.begin()) {
-      PageRange range = std::prev(after)->second;
-      if (at < range.start + range.size) return Give(space, range);
-    }
+    if (auto range = space.pending.At(at)) return Give(space, *range);
     // Nothing was there.
     uffdio_zeropage zero{};
     zero.range = {at, page_};
@@ -237,8 +190,6 @@ class Server {
   CheckpointReader& reader_;
   const uint64_t page_;
   std::list<AddressSpace> spaces_;
-  std::vector<const PageRange*> by_block_;  // the first one's ranges
-  size_t next_ = 0;
 };
 
 // --- The two processes ---
