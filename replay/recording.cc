@@ -133,9 +133,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   state.clear_tid = state.robust_list = 0;
   state.redirection.reset();
   state.park.reset();
-  // Where code has to be changed for it, the loader's is too: where cpuid doesn't fault, it may run
-  // on the physical CPU, which is another one at every moment.
-  state.cpuid_trapped = options_.portable || !supervisor_->cpuid_works();
+  state.cpuid_trapped = options_.portable || !CpuidIsSteady();
 
   Image image = TRY(CaptureAfterExec(task.pid, task.process->memory, registers, mappings, *this));
   for (const ImageMapping& mapping : image.mappings) {

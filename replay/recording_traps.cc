@@ -31,7 +31,8 @@ Status Recording::TrapCpuid(Task& task, const Registers& registers) {
   State(task).cpuid_trapped = true;
   TRY(supervisor_->TrapCpuid(task, registers));
   AddCpuidTrap();
-  return {};
+  bool must_plant = machine::CpuidTrap(true) && !supervisor_->cpuid_works();
+  return must_plant ? PlantTrapsIn(task, {0, UINT64_MAX}, {.cpuid = true}) : Status();
 }
 
 Status Recording::TrapCpuidInBoth(Task& parent, Task& child) {

@@ -70,6 +70,8 @@ bool CpuidTrapWorks() {
   return works;
 }
 
+bool CpuidIsSteady() { return CpuidTrapWorks() || TimestampTrapWorks(); }
+
 bool TrapOwnCpuid() { return Switch(machine::CpuidTrap(true)); }
 
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {

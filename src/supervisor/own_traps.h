@@ -19,6 +19,10 @@ namespace retake {
 // process's SIGSEGV action for a moment.
 bool TimestampTrapWorks();
 bool CpuidTrapWorks();
+// Whether cpuid that runs free says the same each time to a thread that is pinned. Where it can't
+// be made to trap, nor the counter, these instructions may be executed as on the bare machine,
+// whose CPU is another one at every moment.
+bool CpuidIsSteady();
 
 // What this CPU answers to cpuid, also while cpuid traps in this thread.
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf);

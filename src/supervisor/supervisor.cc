@@ -376,7 +376,8 @@ Status Supervisor::HandleExecDone(Task& task) {
   LeaveGroup(task);
   JoinGroup(task, std::make_shared<ShareGroup>());
   task.group->cpu = cpu;
-  task.group->movable = !machine::CpuidTrap(true).has_value();
+  // Where cpuid isn't steady, pinning doesn't help.
+  task.group->movable = !machine::CpuidTrap(true).has_value() || !CpuidIsSteady();
   if (!task.group->movable) PlaceGroup(*task.group, options_.cpu);
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
