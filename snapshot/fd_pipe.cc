@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "snapshot/fd_kind.h"
 
@@ -42,9 +43,16 @@ Result<std::vector<QueuedBytes>> PeekPipe(int reader, uint32_t capacity) {
 }
 
 // Whether nobody holds the other end. Asked before we open it ourselves.
-bool IsHungUp(const FdSubject& subject) {
-  if (subject.copy == nullptr) return false;
-  pollfd poll_for{subject.copy->get(), 0, 0};
+bool IsHungUp(const FdSubject& subject, int access) {
+  // Where there is no copy to be had, one of our own of the same end. (Of a fifo without a writer it
+  // doesn't tell.)
+  Fd own;
+  if (subject.copy == nullptr) {
+    own.Reset(open(fmt::format("/proc/{}/fd/{}", subject.pid, subject.number).c_str(),
+                   access | O_NONBLOCK | O_CLOEXEC));
+    if (!own) return errno == ENXIO;
+  }
+  pollfd poll_for{subject.copy != nullptr ? subject.copy->get() : own.get(), 0, 0};
   return poll(&poll_for, 1, 0) == 1 && (poll_for.revents & (POLLHUP | POLLERR)) != 0;
 }
 
@@ -60,7 +68,7 @@ Result<bool> CapturePipe(const FdSubject& subject, FdCapture& capture, OpenFile&
   int access = static_cast<int>(out.flags & O_ACCMODE);
   auto [ends, is_first] =
       capture.pipes.try_emplace(pipe.inode, FdEnds{subject.pid, subject.number, subject.link});
-  if (is_first) ends->second.hung_up = IsHungUp(subject);
+  if (is_first) ends->second.hung_up = IsHungUp(subject, access);
   ends->second.reads = ends->second.reads || access != O_WRONLY;
   ends->second.writes = ends->second.writes || access != O_RDONLY;
 

@@ -81,12 +81,15 @@ print(os.write(n, b"abc"), os.read(n, 1), os.read(z, 3), len(os.read(u, 9)))
     "pipe": ("""
 r, w = os.pipe(); os.write(w, b"hello" * 2000); fcntl.fcntl(w, 1031, 1 << 18); os.set_blocking(r, False)
 e, x = os.pipe(); os.write(x, b"rest"); os.close(x)
+b, n = os.pipe(); os.close(b)
 ready()
 print(os.read(r, 20000) == b"hello" * 2000, fcntl.fcntl(r, 1032), os.get_blocking(r), os.get_blocking(w))
 try: os.read(r, 1)
 except BlockingIOError: print("empty")
 os.write(w, b"more"); print(os.read(r, 9), os.read(e, 9), os.read(e, 9))
-""", ["True 262144 False True", "empty", "b'more' b'rest' b''"]),
+try: os.write(n, b"lost")
+except BrokenPipeError: print("broken")
+""", ["True 262144 False True", "empty", "b'more' b'rest' b''", "broken"]),
     "packets": ("""
 r, w = os.pipe2(os.O_DIRECT)
 for p in (b"one", b"two two", b"3"): os.write(w, p)
