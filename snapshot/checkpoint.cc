@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <vector>
 
 #include "base/clock.h"
+#include "snapshot/asker.h"
 #include "snapshot/capture_memory.h"
 #include "snapshot/capture_process.h"
 #include "snapshot/checkpoint_file.h"
@@ -21,6 +23,12 @@
 
 namespace retake {
 namespace {
+
+// Tells the process that has asked for its checkpoint.
+Status Answer(const CheckpointOptions& options, int32_t state) {
+  TaskMemory memory = TRY(TaskMemory::Open(options.pid));
+  return AnswerAsker(memory, options.asked_at, state);
+}
 
 class Checkpoint {
  public:
@@ -63,6 +71,8 @@ class Checkpoint {
     contents.Finish(image_);
     report.bytes = TRY(writer_->Finish(image_));
     report.written = true;
+    // If it has ended meanwhile, nobody waits.
+    if (options_.asked_at != 0) (void)Answer(options_, kAskerWritten);
     if (options_.after == AfterCheckpoint::kStopped) tree_->LeaveStopped();
     if (options_.after == AfterCheckpoint::kKilled) {
       descriptors_.ResetConnections();
@@ -107,6 +117,7 @@ class Checkpoint {
 
   Status CaptureAll() {
     image_.files = options_.files;
+    image_.asked_at = options_.asked_at;
     image_.taken_at = ClockNanoseconds(CLOCK_REALTIME);
     image_.monotonic_at = ClockNanoseconds(CLOCK_MONOTONIC);
     image_.boottime_at = ClockNanoseconds(CLOCK_BOOTTIME);
@@ -192,9 +203,7 @@ class Checkpoint {
   std::vector<std::unique_ptr<ProcessMemory>> memories_;  // per process; null for zombies
 };
 
-}  // namespace
-
-Result<CheckpointReport> TakeCheckpoint(const CheckpointOptions& options) {
+Result<CheckpointReport> TryUntilTaken(const CheckpointOptions& options) {
   // The naps between looks for a stop are part of the pause.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   // What is on its way from one to another is in nobody's hands: a moment later it is somewhere
@@ -213,6 +222,16 @@ Result<CheckpointReport> TakeCheckpoint(const CheckpointOptions& options) {
     if (!again) return report;
     usleep(static_cast<useconds_t>(std::min(tries, kLongestNap)) * 1'000);
   }
+}
+
+}  // namespace
+
+Result<CheckpointReport> TakeCheckpoint(const CheckpointOptions& options) {
+  Result<CheckpointReport> report = TryUntilTaken(options);
+  if (options.asked_at == 0 || (report.ok() && report->written)) return report;
+  int code = report.ok() ? EOPNOTSUPP : report.error().code();
+  (void)Answer(options, code > 0 ? -code : -EIO);
+  return report;
 }
 
 }  // namespace retake

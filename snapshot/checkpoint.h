@@ -27,6 +27,8 @@ struct CheckpointOptions {
   FilePolicy files = FilePolicy::kFail;
   int level = 1;  // of zstd, or kStoreOnly
   bool sync = true;
+  // Where the process waits that has asked for it (snapshot/asker.h); 0: it hasn't.
+  uint64_t asked_at = 0;
 };
 
 struct CheckpointReport {

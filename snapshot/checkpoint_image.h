@@ -487,6 +487,7 @@ struct CheckpointImage {
   std::vector<OpenFile> open_files;
   Losses losses;  // what was lost with --force
   FilePolicy files = FilePolicy::kFail;
+  uint64_t asked_at = 0;  // where the root waits, having asked for this checkpoint; 0: it hasn't
 };
 
 template <typename V>
@@ -502,6 +503,7 @@ void Visit(V& visit, CheckpointImage& image) {
   visit("open_files", image.open_files);
   visit("losses", image.losses);
   visit("files", image.files);
+  visit("asked_at", image.asked_at);
 }
 
 // Whether what a decoded image refers to exists and makes sense: nothing after this has to check an

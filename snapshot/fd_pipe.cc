@@ -44,8 +44,8 @@ Result<std::vector<QueuedBytes>> PeekPipe(int reader, uint32_t capacity) {
 
 // Whether nobody holds the other end. Asked before we open it ourselves.
 bool IsHungUp(const FdSubject& subject, int access) {
-  // Where there is no copy to be had, one of our own of the same end. (Of a fifo without a writer it
-  // doesn't tell.)
+  // Where there is no copy to be had, one of our own of the same end. (Of a fifo without a writer
+  // it doesn't tell.)
   Fd own;
   if (subject.copy == nullptr) {
     own.Reset(open(fmt::format("/proc/{}/fd/{}", subject.pid, subject.number).c_str(),

@@ -136,6 +136,8 @@ Result<bool> FrozenTree::FreezeNew() {
     if (!descendants_) continue;
     for (pid_t tid : TasksOf(processes_[i].pid)) {
       for (pid_t child : ChildrenOf(processes_[i].pid, tid)) {
+        // It may have been started by what it takes.
+        if (child == getpid()) continue;
         auto known = std::ranges::find(processes_, child, &FrozenProcess::pid);
         if (known != processes_.end()) continue;
         processes_.push_back({.pid = child, .parent = i});

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "snapshot/asker.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/file_contents.h"
 #include "snapshot/first_process.h"
@@ -363,6 +364,8 @@ class Restorer {
     RestoredProcess& process = *processes_[index];
     const ProcessState& state = image_.processes[index];
     TRY(process.BuildMemory(image_, state, checkpoint_));
+    if (index == 0 && image_.asked_at != 0)
+      TRY(TellRestored(process.memory(), image_.asked_at, options_.image));
     TRY(process.BuildDescriptors(image_, state));
     TRY(process.BuildState(state));
     TRY(SetFromOutside(process.pid(), state));

@@ -16,6 +16,7 @@ namespace retake {
 
 struct RestoreOptions {
   bool same_pids = true;
+  std::string image;  // the checkpoint's absolute path, for a program that wants to know
   std::map<int, std::string> replaced_fds;  // opened anew instead of what they were
   std::string relative_to;                  // files are looked for under this directory
   // The master of a pseudoterminal: its slave becomes the terminal of a tree that had one from

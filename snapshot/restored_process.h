@@ -52,6 +52,7 @@ class RestoredProcess {
   ~RestoredProcess();
 
   pid_t pid() const { return pid_; }
+  const TaskMemory& memory() const { return memory_; }
   // The id that the task has now that had `tid`; 0: it isn't of this process.
   pid_t PresentTid(const ProcessState& state, pid_t tid) const;
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 #include "archive/archive.h"
@@ -57,7 +58,7 @@ int Finish(const CheckpointOptions& options, const CheckpointReport& report, boo
 
 int Run(const Verb& verb, std::span<char* const> arguments) {
   CheckpointOptions options;
-  std::string pid_text, skipped;
+  std::string pid_text, skipped, asked_at;
   bool check = false, no_tree = false, tree = false, no_sync = false, quiet = false;
   size_t leave = static_cast<size_t>(AfterCheckpoint::kRunning);
   size_t files = static_cast<size_t>(FilePolicy::kFail);
@@ -85,6 +86,9 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   line.Flag("--no-fsync", &no_sync,
             "Don't wait until the checkpoint is on disk: a loss of power may lose it.");
   line.Flag("-q,--quiet", &quiet, "Say nothing if it succeeds.");
+  line.Option("--asked-at", "ADDRESS", &asked_at,
+              "PID has asked for this itself, by retake_checkpoint() of libretake, and waits at "
+              "ADDRESS for how it went.");
   line.Argument("PID", true, &pid_text);
   if (auto status = line.Parse(arguments)) return *status;
 
@@ -102,6 +106,12 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
     if (!number) return usage(fmt::format("--skip-fd takes numbers, not \"{}\"", skipped));
     options.skipped_fds.insert(*number);
     at = end + 1;
+  }
+  if (!asked_at.empty()) {
+    auto [end, error] =
+        std::from_chars(asked_at.data(), asked_at.data() + asked_at.size(), options.asked_at);
+    if (error != std::errc() || end != asked_at.data() + asked_at.size())
+      return usage(fmt::format("\"{}\" is no address", asked_at));
   }
   options.pid = *pid;
   options.descendants = !no_tree;

@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "cli/command_line.h"
 #include "cli/ending.h"
@@ -107,6 +109,8 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   auto checkpoint = CheckpointReader::Open(file);
   if (!checkpoint.ok()) return Fail(Reason::kFailed, checkpoint.error().Message());
   options.detached = detach;
+  std::error_code ignored;
+  options.image = std::filesystem::absolute(file, ignored);
   if (detach) return RestoreDetached(**checkpoint, options);
   std::unique_ptr<TerminalRelay> relay;
   if (const TerminalState* terminal = OutsideTerminal((*checkpoint)->image())) {

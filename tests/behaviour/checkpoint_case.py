@@ -39,6 +39,7 @@ CASES = {
     "C01_terminal_of_leader": programs.terminal_of_leader,
     "C01_terminal_of_job": programs.terminal_of_job,
     "C02_semaphores": programs.semaphores,
+    "C01_asked_for_by_itself": programs.asked_for_by_itself,
     "C02_tree": programs.tree,
     "C02_processes": programs.processes,
     "C04_state": state.state,

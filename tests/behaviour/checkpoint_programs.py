@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import select
+import signal
 import socket
 import sqlite3
 import struct
@@ -41,6 +42,35 @@ while [ $i -lt 30 ]; do i=$((i+1)); echo line $i; sleep 0.03; done |
   while read a b; do echo "got $b $(echo $b | md5sum | cut -c1-6)"; done
 exit 5"""
     undisturbed_and_restored(bench, ["/bin/bash", "-c", script], 5, status=5)
+
+
+def asked_for_by_itself(bench):
+    """By libretake: the program itself and each that is restored learn which they are."""
+    def ask(*options, status, image=bench.image, **variables):
+        variables = {"RETAKE_COMMAND": bench.retake, **variables}
+        words = [f"{name}={value}" for name, value in variables.items()]
+        bench.start("env", *words, str(bench.tools / "asks_for_itself"), str(image), "--no-fsync", "--files", "rewind", *options)
+        expect(bench.process.wait(timeout=60 * engine.SLOWNESS), status, f"how it ended; it said\n{bench.text()}")
+        engine.Reaper().poll()
+        return bench.lines()
+
+    rest = ["children ended meanwhile: 0", "its child exited with 7"]
+    expect(ask(status=4), ["asks", "written: none, none", *rest], "what it said")
+    for _ in range(2):
+        bench.restore(status=5)
+        expect(bench.lines(), ["asks", f"restored: {bench.image}, {bench.image}", *rest], "what the restored one said")
+    if not bench.new_pids:
+        ask("--leave", "killed", status=-signal.SIGKILL)
+        reaper = engine.Reaper()
+        wait_until("the end of all of its processes", lambda: not reaper.poll())
+        bench.restore(status=5)
+    bench.image.unlink()
+    for variables, options, failure in (({}, {"image": bench.place.root / "no" / "image"}, "ENOENT"),
+                                        ({"RETAKE_COMMAND": "/no/retake"}, {}, "ENOENT"), ({"RETAKE_COMMAND": "/bin/true"}, {}, "EIO"),
+                                        ({"PIDFD": "1"}, {}, "EOPNOTSUPP")):
+        said = ask(status=3, **options, **variables)
+        expect([line for line in said if line != "asks"][-3:], [f"failed: {failure}", *rest], f"what it said with {variables}")
+        expect(bench.image.exists(), False, "an image")
 
 
 def python_large(bench):
