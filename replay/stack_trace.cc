@@ -21,6 +21,7 @@
 
 #include "arch/unwind.h"
 #include "replay/symbols.h"
+#include "tracee/unwind_table.h"
 
 // Exported, but declared in no installed header. Source: libunwind's include/dwarf.h.
 extern "C" int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t*,
@@ -33,21 +34,6 @@ constexpr uint64_t kPage = 4096;
 constexpr size_t kMaxPages = 1024;       // read from the program, for one trace
 constexpr size_t kMaxWords = 1 << 18;    // asked for by libunwind, for one trace
 constexpr uint64_t kMaxImage = 1 << 20;  // bytes read of an object that has no blob
-
-// .eh_frame_hdr (Linux Standard Base, "Exception Frames"): version, three encodings, then the
-// encoded values.
-struct UnwindTableHeader {
-  uint8_t version;
-  uint8_t frame_pointer_encoding;
-  uint8_t count_encoding;
-  uint8_t table_encoding;
-  int32_t frame_pointer;
-  uint32_t count;
-};
-static_assert(sizeof(UnwindTableHeader) == 12);
-constexpr uint8_t kFourBytes = 3;             // DW_EH_PE_udata4; sdata4 is 8 more
-constexpr uint8_t kSortedTable = 0x30 | 0xb;  // DW_EH_PE_datarel | DW_EH_PE_sdata4
-constexpr uint64_t kTableEntry = 8;
 
 class Walk {
  public:
@@ -174,20 +160,17 @@ int Walk::FindTables(unw_addr_space_t space, unw_word_t pc, unw_proc_info_t* inf
   const uint64_t address = table->address + (pc - *unloaded);
   UnwindTableHeader header{};
   if (table->size < sizeof header || !Read(address, &header, sizeof header)) return -UNW_ENOINFO;
-  // What every linker makes; without the sorted table there is nothing to search.
-  if (header.version != 1 || (header.frame_pointer_encoding & 7) != kFourBytes ||
-      (header.count_encoding & 7) != kFourBytes || header.table_encoding != kSortedTable) {
-    return -UNW_ENOINFO;
-  }
+  // Without the sorted table there is nothing to search.
+  if (!header.HasSortedTable()) return -UNW_ENOINFO;
   const uint64_t count =
-      std::min<uint64_t>(header.count, (table->size - sizeof header) / kTableEntry);
+      std::min<uint64_t>(header.count, (table->size - sizeof header) / sizeof(UnwindTableRow));
   unw_dyn_info_t tables{};
   tables.start_ip = mapping->address;
   tables.end_ip = mapping->address + mapping->size;
   tables.format = UNW_INFO_FORMAT_REMOTE_TABLE;
   tables.u.rti.segbase = address;
   tables.u.rti.table_data = address + sizeof header;
-  tables.u.rti.table_len = count * kTableEntry / sizeof(unw_word_t);
+  tables.u.rti.table_len = count * sizeof(UnwindTableRow) / sizeof(unw_word_t);
   return UNW_OBJ(dwarf_search_unwind_table)(space, pc, &tables, info, need_unwind_info, this);
 }
 

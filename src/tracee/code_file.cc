@@ -12,20 +12,7 @@ namespace retake {
 namespace {
 
 // No table of functions is larger.
-constexpr uint64_t kMostTableBytes = uint64_t{1} << 30;
-
-// .eh_frame_hdr: version, three encodings, then the encoded values.
-struct TableHeader {
-  uint8_t version;
-  uint8_t frame_pointer_encoding;
-  uint8_t count_encoding;
-  uint8_t table_encoding;
-  int32_t frame_pointer;
-  uint32_t count;
-};
-static_assert(sizeof(TableHeader) == 12);
-constexpr uint8_t kFourBytes = 3;             // DW_EH_PE_udata4; sdata4 is 8 more
-constexpr uint8_t kSortedTable = 0x30 | 0xb;  // DW_EH_PE_datarel | DW_EH_PE_sdata4
+constexpr uint64_t kMostTableBytes = 64 << 20;
 
 // A frame description in .eh_frame, as every compiler encodes it (DW_EH_PE_pcrel |
 // DW_EH_PE_sdata4): `begin` is relative to itself.
@@ -93,28 +80,27 @@ void CodeFile::ReadRows() {
   auto table = std::find_if(segments_.begin(), segments_.end(), [](const Elf64_Phdr& segment) {
     return segment.p_type == PT_GNU_EH_FRAME;
   });
-  TableHeader header{};
+  UnwindTableHeader header{};
   if (table == segments_.end() || !ReadAt(table->p_offset, &header, sizeof header)) return;
-  // What every linker makes.
-  if (header.version != 1 || (header.frame_pointer_encoding & 7) != kFourBytes ||
-      (header.count_encoding & 7) != kFourBytes || header.table_encoding != kSortedTable)
+  if (!header.HasSortedTable() || table->p_filesz < sizeof header ||
+      table->p_filesz > kMostTableBytes)
     return;
-  if (table->p_filesz < sizeof header || table->p_filesz > kMostTableBytes) return;
   uint64_t count =
-      std::min<uint64_t>(header.count, (table->p_filesz - sizeof header) / sizeof(Row));
+      std::min<uint64_t>(header.count, (table->p_filesz - sizeof header) / sizeof(UnwindTableRow));
   table_address_ = table->p_vaddr;
-  rows_ = ReadTable<Row>(table->p_offset + sizeof header, sizeof(Row), count);
+  rows_ = ReadTable<UnwindTableRow>(table->p_offset + sizeof header, sizeof(UnwindTableRow), count);
 }
 
 std::optional<uint64_t> CodeFile::FunctionStart(uint64_t address) {
   if (!has_rows_) ReadRows();
   auto wanted = static_cast<int64_t>(address - table_address_);
-  auto next = std::upper_bound(rows_.begin(), rows_.end(), wanted,
-                               [](int64_t value, const Row& row) { return value < row.function; });
+  auto next = std::upper_bound(
+      rows_.begin(), rows_.end(), wanted,
+      [](int64_t value, const UnwindTableRow& row) { return value < row.function; });
   if (next == rows_.begin()) return std::nullopt;
-  const Row& row = *(next - 1);
+  const UnwindTableRow& row = *(next - 1);
   uint64_t start = table_address_ + static_cast<uint64_t>(int64_t{row.function});
-  uint64_t entry = table_address_ + static_cast<uint64_t>(int64_t{row.entry});
+  uint64_t entry = table_address_ + static_cast<uint64_t>(int64_t{row.description});
   auto offset = OffsetOf(entry);
   FrameDescription description{};
   if (!offset || !ReadAt(*offset, &description, sizeof description)) return std::nullopt;

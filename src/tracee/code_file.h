@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "tracee/unwind_table.h"
 
 namespace retake {
 
@@ -39,12 +40,6 @@ class CodeFile {
   std::optional<uint64_t> FunctionStart(uint64_t address);
 
  private:
-  // A row of .eh_frame_hdr's table, both relative to the header's own address.
-  struct Row {
-    int32_t function;
-    int32_t entry;
-  };
-
   bool ReadAt(uint64_t offset, void* buffer, size_t size) const;
   template <typename T>
   std::vector<T> ReadTable(uint64_t offset, size_t entry_size, size_t count) const;
@@ -55,9 +50,9 @@ class CodeFile {
   int fd_;
   std::vector<Elf64_Phdr> segments_;
   std::vector<CodeSection> sections_;
-  uint64_t table_address_ = 0;  // of .eh_frame_hdr
-  bool has_rows_ = false;       // they have been read, or can't be
-  std::vector<Row> rows_;       // by function
+  uint64_t table_address_ = 0;        // of .eh_frame_hdr
+  bool has_rows_ = false;             // they have been read, or can't be
+  std::vector<UnwindTableRow> rows_;  // by function; relative to that
 };
 
 }  // namespace retake
