@@ -162,6 +162,7 @@ def main():
     parser.add_argument("--retake", required=True)
     parser.add_argument("--guests", required=True)
     parser.add_argument("--case", required=True)
+    parser.add_argument("needed", nargs="*", help="guests that it takes, for whoever builds some tests only")
     args = parser.parse_args()
     engine.main_of_case(f"recorder_{args.case}",
                         lambda place: getattr(Case(place, args.retake, args.guests), args.case)())
