@@ -11,26 +11,21 @@
 namespace retake {
 namespace {
 
-// tests/unit/syscalls/ of the source tree, three up.
-std::string PagePath() {
-  std::string file = __FILE__;
-  for (int up = 0; up < 4; ++up) file = file.substr(0, file.rfind('/'));
-  return file + "/docs/syscalls.md";
-}
+constexpr const char* kPage = RETAKE_SUPPORT_PAGE;
 
 TEST(SupportPage, IsWhatTheTableSays) {
   std::string page = SupportPage();
   if (getenv("RETAKE_WRITE_DOCS") != nullptr) {
-    std::ofstream out(PagePath(), std::ios::trunc);
+    std::ofstream out(kPage, std::ios::trunc);
     out << page;
-    ASSERT_TRUE(out.flush().good()) << PagePath();
+    ASSERT_TRUE(out.flush().good()) << kPage;
   }
-  std::ifstream in(PagePath());
-  ASSERT_TRUE(in.good()) << PagePath();
+  std::ifstream in(kPage);
+  ASSERT_TRUE(in.good()) << kPage;
   std::stringstream committed;
   committed << in.rdbuf();
   EXPECT_EQ(committed.str(), page)
-      << "the page is old: run this test with RETAKE_WRITE_DOCS=1 and commit " << PagePath();
+      << "the page is old: run this test with RETAKE_WRITE_DOCS=1 and commit " << kPage;
 }
 
 TEST(SupportPage, HasALineForEveryCall) {
