@@ -33,9 +33,9 @@ constexpr size_t kEnoughWalks = 8;
 
 enum class Walk : uint8_t { kArrives, kPasses, kLost };
 
-// Whether disassembly that begins at `from` comes to an instruction whose escape byte is at `to`.
-Walk WalkTo(ByteSpan code, size_t from, size_t to) {
-  size_t at = from;
+// Whether disassembly that begins at `at` comes to an instruction whose escape byte is at `to`.
+// Leaves in `at` the beginning of the last instruction that it came to, not behind `to`.
+Walk WalkTo(ByteSpan code, size_t& at, size_t to) {
   while (at < to) {
     if (code[at] == 0 && code[at + 1] == 0) {
       // Padding: as an instruction it makes no sense, and after an odd number of zeros the next
@@ -47,23 +47,35 @@ Walk WalkTo(ByteSpan code, size_t from, size_t to) {
     if (!insn) return Walk::kLost;
     // Prefixes come before the escape.
     if (insn->map == kMap0f && at + insn->opcode_at == to + 1) return Walk::kArrives;
+    if (at + insn->length > to) return Walk::kPasses;
     at += insn->length;
   }
-  return at == to ? Walk::kArrives : Walk::kPasses;
+  return Walk::kArrives;
 }
 
-bool IsInstruction(ByteSpan code, size_t at, const FunctionStart& function_start) {
+Walk WalkFrom(ByteSpan code, size_t from, size_t to) { return WalkTo(code, from, to); }
+
+// Where the walk through the function that was looked at last has come to.
+struct Function {
+  size_t start = SIZE_MAX;
+  size_t at = 0;
+};
+
+// Places are asked about in ascending order, so that a function is walked through once.
+bool IsInstruction(ByteSpan code, size_t at, const FunctionStart& function_start,
+                   Function& function) {
   if (auto start = function_start(at); start && *start <= at) {
-    Walk walk = WalkTo(code, *start, at);
+    if (function.start != *start) function = {*start, *start};
+    Walk walk = WalkTo(code, function.at, at);
     if (walk != Walk::kLost) return walk == Walk::kArrives;
   }
   for (auto [farthest, nearest] : kWindows) {
     // Near the beginning of the code there is one beginning that is certain.
-    if (at < nearest + kEnoughWalks) return WalkTo(code, 0, at) == Walk::kArrives;
+    if (at < nearest + kEnoughWalks) return WalkFrom(code, 0, at) == Walk::kArrives;
     size_t arrived = 0;
     size_t passed = 0;
     for (size_t from = at - std::min(at, farthest); from <= at - nearest; ++from) {
-      Walk walk = WalkTo(code, from, at);
+      Walk walk = WalkFrom(code, from, at);
       arrived += walk == Walk::kArrives ? 1U : 0U;
       passed += walk == Walk::kPasses ? 1U : 0U;
     }
@@ -77,9 +89,10 @@ bool IsInstruction(ByteSpan code, size_t at, const FunctionStart& function_start
 
 std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart& function_start) {
   std::vector<TrapSite> sites;
+  Function function;
   auto look = [&](size_t at) {
     TrappedInstruction insn = DecodeTrap(code.subspan(at, std::min<size_t>(3, code.size() - at)));
-    if (insn.kind == TrapKind::kNone || !IsInstruction(code, at, function_start)) return;
+    if (insn.kind == TrapKind::kNone || !IsInstruction(code, at, function_start, function)) return;
     TrapSite site{at, insn.kind, insn.length, {}, {}};
     std::copy_n(code.begin() + static_cast<ptrdiff_t>(at), insn.length, site.original.begin());
     site.trap = site.original;
