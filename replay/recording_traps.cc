@@ -2,11 +2,9 @@
 // makes an instruction trap, what is put into the program's code in its place. Such a change of
 // code is a write to memory like any other in the trace, so that a replay has the same code on any
 // machine.
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/fd.h"
@@ -31,8 +29,7 @@ Status Recording::TrapCpuid(Task& task, const Registers& registers) {
   State(task).cpuid_trapped = true;
   TRY(supervisor_->TrapCpuid(task, registers));
   AddCpuidTrap();
-  bool must_plant = machine::CpuidTrap(true) && !supervisor_->cpuid_works();
-  return must_plant ? PlantTrapsIn(task, {0, UINT64_MAX}, {.cpuid = true}) : Status();
+  return PlantTrapsIn(task, {0, UINT64_MAX}, {.cpuid = KindsToPlant(task).cpuid});
 }
 
 Status Recording::TrapCpuidInBoth(Task& parent, Task& child) {
@@ -57,8 +54,10 @@ void Recording::AddCpuidTrap() {
 // --- Traps in code -------------------------------------------------------------------------------
 
 TrapKinds Recording::KindsToPlant(const Task& task) {
+  // Where there is no cpuid, nothing is looked for.
+  bool must_plant_cpuid = machine::CpuidTrap(true) && !supervisor_->cpuid_works();
   return {.timestamp = !TimestampTrapWorks(),
-          .cpuid = State(task).cpuid_trapped && !supervisor_->cpuid_works()};
+          .cpuid = must_plant_cpuid && State(task).cpuid_trapped};
 }
 
 Status Recording::PlantTraps(Task& task, const MappedCode& code, int fd, const struct stat& status,

@@ -662,7 +662,7 @@ Status Replayer::ApplyWrites(const Event& event, Husk& husk) {
 }
 
 Status Replayer::PlantTraps(const Husk& husk, const MappedCode& code, uint32_t object) {
-  if (trace_.manifest().planted_traps || KernelTrapsTimestamps()) return {};
+  if (trace_.manifest().planted_traps || TimestampTrapWorks()) return {};
   struct stat status {};
   if (fstat(object_fds_[object], &status) != 0) return ErrnoError("can't look at a blob");
   (void)TRY(planter_.Plant(husk.memory(), code, object_fds_[object], status, {.timestamp = true}));

@@ -1,6 +1,5 @@
 #include "snapshot/asker.h"
 
-#include <cstring>
 #include <vector>
 
 namespace retake {

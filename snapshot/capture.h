@@ -28,16 +28,16 @@ class ContentStore {
 };
 
 // `mappings` are those before the stub was added; `registers` become the image's.
-// A file that a process has mapped as code, by name and inode only: other bytes than the file's may
-// have been put into that memory. Invalid where it can't be had.
-Fd OpenMappedCode(pid_t pid, const Mapping& mapping, struct stat* status);
-
 Result<Image> CaptureAfterExec(pid_t pid, const TaskMemory& memory, const Registers& registers,
                                std::span<const Mapping> mappings, ContentStore& store);
 
 // Opens the file that a mapping of the process shows, if it can still be found under its name (or
 // is the executable): an invalid Fd where it can't. `status` is the file's.
 Fd OpenMappedFile(pid_t pid, const TaskMemory& memory, const Mapping& mapping, struct stat* status);
+
+// The same of a mapping that shows code: by name and inode only, since other bytes than the file's
+// may have been put there.
+Fd OpenMappedCode(pid_t pid, const Mapping& mapping, struct stat* status);
 
 }  // namespace retake
 

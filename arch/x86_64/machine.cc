@@ -2,7 +2,6 @@
 // breakpoints. Pure functions; arch/x86_64/layout.h says what shapes them.
 #include <algorithm>
 #include <cerrno>
-#include <initializer_list>
 
 #include "arch/arch.h"
 #include "arch/x86_64/layout.h"
@@ -175,17 +174,14 @@ TrappedInstruction DecodeTrap(ByteSpan code) {
   if (at < code.size() && (code[at] & 0xf0) == 0x40) ++at;  // REX comes last
   if (at >= code.size() || (code[at] != kEscape && code[at] != kTrapEscape)) return {};
   ++at;
-  auto is = [&](std::initializer_list<uint8_t> opcode) {
-    if (code.size() - at < opcode.size() || at + opcode.size() > 15) return false;
-    return std::equal(opcode.begin(), opcode.end(), code.begin() + at);
+  // No instruction is longer than 15 bytes.
+  auto byte = [&](size_t i) {
+    return i < std::min<size_t>(code.size(), 15) ? code[i] : uint8_t{0};
   };
-  auto trap = [&](TrapKind kind, size_t size) {
-    return TrappedInstruction{.kind = kind, .length = static_cast<uint8_t>(at + size)};
-  };
-  if (is({0x31})) return trap(TrapKind::kTimestamp, 1);
-  if (is({0x01, 0xf9})) return trap(TrapKind::kTimestampAndCpu, 2);
-  if (is({0xa2})) return trap(TrapKind::kCpuid, 1);
-  return {};
+  TrapKind kind = TrapKindOf(byte(at), byte(at + 1));
+  if (kind == TrapKind::kNone) return {};
+  size_t size = kind == TrapKind::kTimestampAndCpu ? 2 : 1;
+  return {.kind = kind, .length = static_cast<uint8_t>(at + size)};
 }
 
 std::pair<uint32_t, uint32_t> CpuidQuestion(const Registers& regs) {

@@ -214,7 +214,7 @@ class Decoder {
     if (byte == 0x62) return plain ? Evex() : uint8_t{kBad};
     if (byte == 0x8f && (Peek() & 0x1f) >= 8) return plain ? Xop() : uint8_t{kBad};
     // One that was made to trap is decoded as what it was.
-    bool made_to_trap = byte == kTrapEscape && IsTrapping(Peek(), Peek(1));
+    bool made_to_trap = byte == kTrapEscape && TrapKindOf(Peek(), Peek(1)) != TrapKind::kNone;
     if (byte != kEscape && !made_to_trap) return Table(kMapOne, byte, kOneByte);
     byte = Next();
     if (byte == 0x38 || byte == 0x3a) {

@@ -5,14 +5,25 @@
 
 #include <cstdint>
 
+#include "arch/arch.h"
+
 namespace retake::x86_64 {
 
 inline constexpr uint8_t kEscape = 0x0f;
 inline constexpr uint8_t kTrapEscape = 0x0e;
 
-// Whether `second` and `third`, behind an escape, make an instruction that is made to trap.
-inline bool IsTrapping(uint8_t second, uint8_t third) {
-  return second == 0x31 || second == 0xa2 || (second == 0x01 && third == 0xf9);
+// Of the instruction whose bytes behind the escape these are; the third counts for rdtscp only.
+inline TrapKind TrapKindOf(uint8_t second, uint8_t third) {
+  switch (second) {
+    case 0x31:
+      return TrapKind::kTimestamp;
+    case 0xa2:
+      return TrapKind::kCpuid;
+    case 0x01:
+      return third == 0xf9 ? TrapKind::kTimestampAndCpu : TrapKind::kNone;
+    default:
+      return TrapKind::kNone;
+  }
 }
 
 }  // namespace retake::x86_64
