@@ -482,7 +482,7 @@ Result<bool> Recording::AddMemory(Task& task, const Row& row, int64_t result) {
   InputPreviews(row, call, previews);
   if (!outputs.empty() || !previews.empty()) ReadInto(task, outputs, previews);
   if (!state.redirection) return true;
-  bool writable = state.redirection->Finish(task.process->memory, event_, first_write);
+  bool writable = state.redirection->Finish(task.process->memory, event_, first_write, result);
   state.redirection->Release(state.process->scratch);
   state.redirection.reset();
   return writable;

@@ -1,9 +1,11 @@
 #include "replay/redirection.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "syscalls/row.h"
+#include "tracee/remote_calls.h"
 
 namespace retake {
 namespace {
@@ -32,12 +34,75 @@ struct Msghdr {
 };
 constexpr uint64_t kMmsghdrSize = 64;  // a msghdr, a 32-bit length, padding
 constexpr uint64_t kMostName = 128;    // sizeof(struct sockaddr_storage)
-// What the kernel writes of a struct epoll_event (<linux/eventpoll.h>): 32 bits of events, 64 of
-// data.
-constexpr uint64_t kEpollBytes = 12;
-constexpr uint64_t kEpollDataBytes = 8;
 
 }  // namespace
+
+// A buffer is a row of units that are alike. Comparing with what stood there before wouldn't tell
+// what was written: the kernel may write what stood there.
+struct Redirection::Layout {
+  // The kernel writes all of a part or nothing of it. That it did is seen ...
+  enum class Seen : uint8_t {
+    kByMark,     // by the mark being gone: bytes of kMark, put there before, that no kernel writes
+    kBySuccess,  // by the call's success
+    kByItsPointer  // by that, and by the word at `pointer` in the unit not being null
+  };
+  struct Part {
+    uint64_t offset;
+    uint64_t size;
+    Seen seen;
+    uint64_t pointer = 0;
+  };
+  static constexpr uint8_t kMark = 0xff;
+
+  uint64_t unit = 0;  // in bytes; 0: the buffer is one unit, and each part reaches to its end
+  std::array<Part, 4> parts = {};
+  size_t count = 0;
+
+  static const Layout kWhole;
+  static const Layout kPollfd;
+  static const Layout kSiginfo;
+  static const Layout kReceived, kReceivedMany;
+  static const Layout kSentMany;
+  // struct epoll_event, whose padding isn't written (<linux/eventpoll.h>: packed on x86_64).
+  static const Layout kEpollPadded;
+
+  // Of what a blocked call is to fill; null if the kernel writes it from end to end.
+  static const Layout* Of(const Arg& arg) {
+    if (arg.type == Type::kPollfds) return &kPollfd;
+    if (arg.type == Type::kEpollEvents && HostArch().abi.epoll_event_size == kEpollPadded.unit)
+      return &kEpollPadded;
+    if (arg.IsInput() || arg.when == When::kSuccess) return nullptr;
+    return arg.type == Type::kSiginfo ? &kSiginfo : &kWhole;
+  }
+};
+
+// The time that is left of a sleep: if it was interrupted. No count of nanoseconds is the mark.
+constexpr Redirection::Layout Redirection::Layout::kWhole{
+    0, {{{0, ~uint64_t{0}, Seen::kByMark}}}, 1};
+// revents. No file has every event.
+constexpr Redirection::Layout Redirection::Layout::kPollfd{8, {{{6, 2, Seen::kByMark}}}, 1};
+// waitid's: signal, errno and code; pid, uid and status. The signal is SIGCHLD or 0, the pid a pid
+// or 0.
+constexpr Redirection::Layout Redirection::Layout::kSiginfo{
+    128, {{{0, 12, Seen::kByMark}, {16, 12, Seen::kByMark}}}, 2};
+// msg_namelen, msg_controllen, msg_flags, and the length of a message of many.
+constexpr Redirection::Layout Redirection::Layout::kReceived{
+    sizeof(Msghdr),
+    {{{offsetof(Msghdr, name_length), 4, Seen::kByItsPointer, offsetof(Msghdr, name)},
+      {offsetof(Msghdr, control_length), 8, Seen::kBySuccess},
+      {offsetof(Msghdr, flags), 4, Seen::kBySuccess}}},
+    3};
+constexpr Redirection::Layout Redirection::Layout::kReceivedMany{
+    kMmsghdrSize,
+    {{kReceived.parts[0],
+      kReceived.parts[1],
+      kReceived.parts[2],
+      {sizeof(Msghdr), 4, Seen::kBySuccess}}},
+    4};
+constexpr Redirection::Layout Redirection::Layout::kSentMany{
+    kMmsghdrSize, {{{sizeof(Msghdr), 4, Seen::kBySuccess}}}, 1};
+constexpr Redirection::Layout Redirection::Layout::kEpollPadded{
+    16, {{{0, 4, Seen::kBySuccess}, {8, 8, Seen::kBySuccess}}}, 2};
 
 uint64_t Scratch::Allocate(uint64_t size) {
   size = (size + kAlign - 1) & ~(kAlign - 1);
@@ -54,29 +119,23 @@ uint64_t Scratch::Allocate(uint64_t size) {
 // Moves buffers and keeps account of them.
 class Redirection::Maker {
  public:
-  // What a buffer holds: whether the kernel writes a part of it only (a poll's revents, a message
-  // header's lengths, the time that is left of a sleep only if it was interrupted).
-  enum class Content : uint8_t { kWhole, kPartlyWritten };
-
   Maker(const TaskMemory& memory, Scratch& scratch, Redirection& to)
       : memory_(memory), scratch_(scratch), to_(to) {}
 
   // A buffer, with what it holds if `fill`. Returns its new address; the old one if it can't be
   // moved (the kernel will say why).
-  uint64_t Move(uint64_t address, uint64_t size, bool fill, Content content = Content::kWhole) {
+  uint64_t Move(uint64_t address, uint64_t size, bool fill, const Layout* layout = nullptr) {
     uint8_t probe;
     if (address == 0 || size == 0 || size > kMostBytes || address + size < address) return address;
     if (!memory_.Read(address, &probe, 1) || !memory_.Read(address + size - 1, &probe, 1))
       return address;
     uint64_t at = scratch_.Allocate(size);
     if (at == 0) return address;
-    to_.pieces_.push_back({at, address, size, {}});
-    if (fill || content != Content::kWhole) {
-      bytes_.resize(size);
-      size_t got = memory_.ReadSome(address, bytes_.data(), size);
-      (void)memory_.Write(at, ByteSpan(bytes_).first(got));
-      if (content != Content::kWhole && got == size) to_.pieces_.back().before = bytes_;
-    }
+    to_.pieces_.push_back({at, address, size, layout});
+    bytes_.assign(size, 0);
+    if (fill) bytes_.resize(memory_.ReadSome(address, bytes_.data(), size));
+    if (layout != nullptr) Mark(*layout);
+    if (fill || layout != nullptr) (void)memory_.Write(at, bytes_);
     return at;
   }
 
@@ -103,20 +162,32 @@ class Redirection::Maker {
   }
 
   uint64_t MoveMessage(uint64_t address, bool fill) {
-    uint64_t at = Move(address, sizeof(Msghdr), true, Content::kPartlyWritten);
+    uint64_t at = Move(address, sizeof(Msghdr), true, &Layout::kReceived);
     if (at != address) MoveInMessage(at, fill);
     return at;
   }
 
   uint64_t MoveMessages(uint64_t address, uint64_t count, bool fill) {
     count = std::min(count, kMostPieces);
-    uint64_t at = Move(address, count * kMmsghdrSize, true, Content::kPartlyWritten);
+    uint64_t at = Move(address, count * kMmsghdrSize, true,
+                       fill ? &Layout::kSentMany : &Layout::kReceivedMany);
     for (uint64_t i = 0; at != address && i < count; ++i)
       MoveInMessage(at + i * kMmsghdrSize, fill);
     return at;
   }
 
  private:
+  void Mark(const Layout& layout) {
+    uint64_t unit = layout.unit != 0 ? layout.unit : bytes_.size();
+    for (uint64_t start = 0; start < bytes_.size(); start += unit) {
+      for (const Layout::Part& part : std::span(layout.parts).first(layout.count)) {
+        if (part.seen != Layout::Seen::kByMark) continue;
+        uint64_t from = start + part.offset, end = std::min<uint64_t>(bytes_.size(), start + unit);
+        if (from < end) memset(&bytes_[from], Layout::kMark, std::min(part.size, end - from));
+      }
+    }
+  }
+
   // What a message header, itself moved already, points at.
   void MoveInMessage(uint64_t at, bool fill) {
     Msghdr header;
@@ -134,10 +205,6 @@ class Redirection::Maker {
   void Remember(uint64_t at, uint64_t real) { to_.pointers_.push_back({at, real}); }
   void Put(uint64_t at, const void* bytes, size_t size) {
     (void)memory_.Write(at, ByteSpan(static_cast<const uint8_t*>(bytes), size));
-    for (Piece& piece : to_.pieces_) {
-      if (at >= piece.scratch && at + size <= piece.scratch + piece.before.size())
-        memcpy(piece.before.data() + (at - piece.scratch), bytes, size);
-    }
   }
 
   const TaskMemory& memory_;
@@ -177,13 +244,7 @@ std::optional<Redirection> Redirection::Make(const Row& row, const Call& call,
           size = kMostBytes;
           machine::SetArgument(made, count, size);
         }
-        auto content = Maker::Content::kWhole;
-        if (arg.type == Type::kPollfds || (!arg.IsInput() && arg.when != When::kSuccess))
-          content = Maker::Content::kPartlyWritten;
-        moved = maker.Move(address, size, arg.IsInput(), content);
-        uint64_t unit = HostArch().abi.epoll_event_size;
-        bool has_padding = arg.type == Type::kEpollEvents && unit > kEpollBytes;
-        if (moved != address && has_padding) redirection.pieces_.back().padded_unit = unit;
+        moved = maker.Move(address, size, arg.IsInput(), Layout::Of(arg));
         break;
       }
     }
@@ -193,40 +254,37 @@ std::optional<Redirection> Redirection::Make(const Row& row, const Call& call,
   return redirection;
 }
 
-void Redirection::Split(const Piece& piece, Event& event, size_t index) {
-  uint64_t address = event.writes[index].address;
+void Redirection::Split(const Piece& piece, Event& event, size_t index, int64_t result) {
+  using Seen = Layout::Seen;
   ByteSpan bytes = event.BytesOf(event.writes[index]);
   std::vector<uint8_t> now(bytes.begin(), bytes.end());
-  ByteSpan before = ByteSpan(piece.before).subspan(address - piece.scratch, now.size());
-  for (size_t from = 0; from < now.size();) {
-    if (now[from] == before[from]) {
-      ++from;
-      continue;
-    }
-    size_t to = from + 1;
-    while (to < now.size() && now[to] != before[to]) ++to;
-    std::span<uint8_t> out = event.AddWrite(address + from, to - from);
-    memcpy(out.data(), now.data() + from, to - from);
-    from = to;
-  }
-  event.writes[index].size = 0;
-}
-
-void Redirection::SplitUnits(uint64_t unit, Event& event, size_t index) {
-  uint64_t address = event.writes[index].address;
-  ByteSpan bytes = event.BytesOf(event.writes[index]);
-  std::vector<uint8_t> now(bytes.begin(), bytes.end());
-  auto add = [&](uint64_t from, uint64_t size) {
-    memcpy(event.AddWrite(address + from, size).data(), now.data() + from, size);
+  uint64_t first = event.writes[index].address - piece.scratch, end = first + now.size();
+  uint64_t unit = piece.layout->unit != 0 ? piece.layout->unit : piece.size;
+  bool success = !CallFailed(static_cast<uint64_t>(result));
+  auto written = [&](const Layout::Part& part, uint64_t start, ByteSpan held) {
+    if (part.seen == Seen::kByMark)
+      return std::any_of(held.begin(), held.end(), [](uint8_t b) { return b != Layout::kMark; });
+    if (!success || part.seen == Seen::kBySuccess) return success;
+    uint64_t pointer = 0, at = start + part.pointer;
+    if (at >= first && at + sizeof pointer <= end)
+      memcpy(&pointer, &now[at - first], sizeof pointer);
+    return pointer != 0;
   };
-  for (uint64_t at = 0; at + unit <= now.size(); at += unit) {
-    add(at, kEpollBytes - kEpollDataBytes);
-    add(at + unit - kEpollDataBytes, kEpollDataBytes);
+  for (uint64_t start = first / unit * unit; start < end; start += unit) {
+    for (const Layout::Part& part : std::span(piece.layout->parts).first(piece.layout->count)) {
+      uint64_t from = std::max(start + part.offset, first);
+      uint64_t to = std::min(start + std::min(part.size, unit - part.offset) + part.offset, end);
+      if (from >= to) continue;
+      ByteSpan held = ByteSpan(now).subspan(from - first, to - from);
+      if (!written(part, start, held)) continue;
+      memcpy(event.AddWrite(piece.scratch + from, to - from).data(), held.data(), held.size());
+    }
   }
   event.writes[index].size = 0;
 }
 
-bool Redirection::Finish(const TaskMemory& memory, Event& event, size_t first_write) const {
+bool Redirection::Finish(const TaskMemory& memory, Event& event, size_t first_write,
+                         int64_t result) const {
   auto piece_of = [&](const MemoryWrite& write) {
     return std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& p) {
       return write.address >= p.scratch && write.address < p.scratch + p.size;
@@ -235,11 +293,10 @@ bool Redirection::Finish(const TaskMemory& memory, Event& event, size_t first_wr
   for (size_t i = first_write, count = event.writes.size(); i < count; ++i) {
     auto piece = piece_of(event.writes[i]);
     if (piece == pieces_.end()) continue;
-    if (piece->padded_unit != 0) SplitUnits(piece->padded_unit, event, i);
-    if (piece->before.empty()) continue;
+    if (piece->layout == nullptr) continue;
     uint64_t most = piece->scratch + piece->size - event.writes[i].address;
     event.writes[i].size = static_cast<uint32_t>(std::min<uint64_t>(event.writes[i].size, most));
-    Split(*piece, event, i);
+    Split(*piece, event, i, result);
   }
   bool writable = true;
   for (size_t i = first_write; i < event.writes.size(); ++i) {

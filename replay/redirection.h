@@ -43,21 +43,21 @@ class Redirection {
                                          Scratch& scratch, Registers& made);
 
   // Gives writes that were read from the scratch area their true addresses, and makes them in the
-  // program's memory. False if the program's buffer isn't writable: what the kernel would have
-  // called EFAULT.
-  bool Finish(const TaskMemory& memory, Event& event, size_t first_write) const;
+  // program's memory; `result` is what the kernel answered. False if the program's buffer isn't
+  // writable: what the kernel would have called EFAULT.
+  bool Finish(const TaskMemory& memory, Event& event, size_t first_write, int64_t result) const;
   // Gives the memory back.
   void Release(Scratch& scratch) const;
 
  private:
+  // Which bytes of a buffer the kernel writes. What another task wrote into the others meanwhile
+  // stands.
+  struct Layout;
   struct Piece {
     uint64_t scratch;
     uint64_t real;
     uint64_t size;
-    // What the kernel found there, if it writes only a part: in the rest, what another task wrote
-    // meanwhile stands.
-    std::vector<uint8_t> before;
-    uint64_t padded_unit = 0;  // the size of one of epoll's events if that has padding
+    const Layout* layout = nullptr;  // null: all of what the table says
   };
   // A word in the scratch area that points there, and what the program had in its place.
   struct Pointer {
@@ -66,10 +66,8 @@ class Redirection {
   };
   class Maker;
 
-  // The changed bytes of a write to the piece, as writes of their own.
-  static void Split(const Piece& piece, Event& event, size_t index);
-  // A write of epoll's events, as writes of what isn't padding.
-  static void SplitUnits(uint64_t unit, Event& event, size_t index);
+  // Splits a write to the piece into what the kernel wrote.
+  static void Split(const Piece& piece, Event& event, size_t index, int64_t result);
 
   std::vector<Piece> pieces_;
   std::vector<Pointer> pointers_;
