@@ -10,13 +10,12 @@ namespace {
 
 // Code is looked through piece by piece: what a cache holds, and no more memory than that, is
 // touched. Each piece begins with the end of the one before, for disassembly to begin in.
-constexpr size_t kPiece = 256 << 10;
+constexpr size_t kPiece = 64 << 10;
 constexpr size_t kBefore = 8 << 10;
 
-std::vector<machine::TrapSite> FindSites(int fd) {
+std::vector<machine::TrapSite> FindSites(int fd, std::span<uint8_t> room) {
   CodeFile file(fd);
   std::vector<machine::TrapSite> all;
-  std::vector<uint8_t> room(kPiece);
   for (const CodeSection& section : file.sections()) {
     uint64_t done = 0;  // of the section
     while (done < section.size) {
@@ -56,7 +55,10 @@ const std::vector<machine::TrapSite>& TrapPlanter::SitesOf(int fd, const struct 
               word(status.st_ctim.tv_sec),
               word(status.st_ctim.tv_nsec)};
   auto [at, is_new] = files_.try_emplace(stamp);
-  if (is_new) at->second = FindSites(fd);
+  if (is_new) {
+    room_.resize(kPiece);
+    at->second = FindSites(fd, room_);
+  }
   return at->second;
 }
 

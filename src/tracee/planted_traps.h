@@ -53,6 +53,7 @@ class TrapPlanter {
 
   // Each file is looked through once; `offset` of these is into the file.
   std::map<Stamp, std::vector<machine::TrapSite>> files_;
+  std::vector<uint8_t> room_;  // what is looked at, kept: new pages cost as much as the looking
 };
 
 }  // namespace retake
