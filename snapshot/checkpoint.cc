@@ -18,6 +18,7 @@
 #include "snapshot/descriptors.h"
 #include "snapshot/file_contents.h"
 #include "snapshot/frozen_tree.h"
+#include "snapshot/kept_files.h"
 #include "snapshot/saved_pages.h"
 #include "tracee/proc_files.h"
 
@@ -48,6 +49,8 @@ class Checkpoint {
     }
     tree_ = TRY(FrozenTree::Freeze(options_.pid, options_.descendants));
     TRY(CaptureAll());
+    // They may write to some as soon as they go on.
+    if (keeps_files()) TRY(KeepFiles(FilesToKeep::kWritten, image_, *writer_));
     if (GoesOnAtOnce() && !IsHeld()) tree_->Release();
     for (size_t i = 0; i < memories_.size(); ++i) {
       if (memories_[i] != nullptr) TRY(memories_[i]->Complete(image_.processes[i], image_.losses));
@@ -65,6 +68,7 @@ class Checkpoint {
     // In the time that the pages are compressed in.
     ContentHashing contents(image_);
     TRY(WritePages());
+    if (keeps_files()) TRY(KeepFiles(FilesToKeep::kRead, image_, *writer_));
     // What shall end or stay stopped does so when the file is there.
     if (options_.after == AfterCheckpoint::kRunning) tree_->Release();
     image_.pause = tree_->pause();
@@ -87,6 +91,8 @@ class Checkpoint {
     return losses.empty() ||
            (options_.accept_losses && std::ranges::all_of(losses, &Loss::forcible));
   }
+
+  bool keeps_files() const { return writer_ != nullptr && options_.keep_files; }
 
   bool GoesOnAtOnce() const {
     return writer_ != nullptr && options_.after == AfterCheckpoint::kRunning;

@@ -25,7 +25,8 @@ struct CheckpointOptions {
   std::set<int> skipped_fds;
   bool close_tcp = false;  // connections to elsewhere may be reset in what is restored
   FilePolicy files = FilePolicy::kFail;
-  int level = 1;  // of zstd, or kStoreOnly
+  bool keep_files = false;  // in the checkpoint: mapped ones, and with kRewind open ones
+  int level = 1;            // of zstd, or kStoreOnly
   bool sync = true;
   // Where the process waits that has asked for it (snapshot/asker.h); 0: it hasn't.
   uint64_t asked_at = 0;

@@ -22,7 +22,10 @@ class Checker {
     for (size_t i = 0; i < image_.processes.size(); ++i) TRY(CheckProcess(i));
     for (const SharedObject& object : image_.shared_objects)
       TRY(CheckPages(object.pages, RoundUp(object.size)));
+    for (const NamedFile& file : image_.mapped_files)
+      TRY(CheckPages(file.pages, RoundUp(file.size)));
     for (const OpenFile& file : image_.open_files) {
+      if (file.named) TRY(CheckPages(file.named->pages, RoundUp(file.named->size)));
       if (!HasItsPart(file)) return MakeError("an open file that says nothing of itself");
     }
     return {};

@@ -15,6 +15,7 @@
 #include "snapshot/fields.h"
 #include "snapshot/loss.h"
 #include "snapshot/open_file.h"
+#include "snapshot/page_range.h"
 
 namespace retake {
 
@@ -301,24 +302,6 @@ void Visit(V& visit, MemoryRegion& region) {
   visit("offset", region.offset);
   visit("protection_key", region.protection_key);
   visit("name", region.name);
-}
-
-// A run of pages that are kept, of one process or one shared object.
-struct PageRange {
-  uint64_t start = 0, size = 0;  // address, or offset into the object
-  // Where they are: `size` bytes from `offset` on of that block; the block kZeroBlock is all zeros.
-  uint32_t block = 0;
-  uint32_t offset = 0;
-};
-
-inline constexpr uint32_t kZeroBlock = ~uint32_t{0};
-
-template <typename V>
-void Visit(V& visit, PageRange& range) {
-  visit("start", range.start);
-  visit("size", range.size);
-  visit("block", range.block);
-  visit("offset", range.offset);
 }
 
 // Memory that several mappings can show.

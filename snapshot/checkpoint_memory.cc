@@ -91,10 +91,14 @@ bool CheckpointMemory::ReadFile(const MemoryRegion& region, uint64_t address, vo
     Fd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd && IsSameContent(file, fd.get())) opened->second = std::move(fd);
   }
-  if (!opened->second) return false;
+  uint64_t offset = address - region.start + region.offset;
   memset(buffer, 0, size);
-  auto offset = static_cast<off_t>(address - region.start + region.offset);
-  return pread(opened->second.get(), buffer, size, offset) >= 0;
+  if (opened->second)
+    return pread(opened->second.get(), buffer, size, static_cast<off_t>(offset)) >= 0;
+  const NamedFile& file = checkpoint_.image().mapped_files.at(region.object);
+  if (!file.kept) return false;
+  const PageRange* range = RangeAt(file.pages, offset);
+  return range == nullptr || ReadKept(*range, offset - range->start, buffer, size);
 }
 
 }  // namespace retake

@@ -66,6 +66,8 @@ struct DescriptorRestoreOptions {
   bool rewind_files = false;                 // --files rewind
   bool keep_files = false;                   // --files keep
   std::span<const int> objects;              // the shared objects, open
+  // A copy of a file that the checkpoint has kept.
+  std::function<Result<Fd>(const NamedFile&)> copy_of;
   int terminal = -1;  // the master of a pseudoterminal for those that had one from outside
 };
 

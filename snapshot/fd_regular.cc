@@ -9,6 +9,7 @@
 
 #include "snapshot/fd_kind.h"
 #include "snapshot/file_contents.h"
+#include "snapshot/kept_files.h"
 
 namespace retake {
 namespace {
@@ -66,31 +67,57 @@ bool IsRegular(const FdSubject& subject) {
   return S_ISREG(subject.status.st_mode) && subject.link.starts_with('/') && !IsDeleted(subject);
 }
 
+Result<Fd> OpenAgain(int fd, const OpenFile& file) {
+  std::string path = fmt::format("/proc/self/fd/{}", fd);
+  Fd again(open(path.c_str(), (ReopenFlags(file) & ~O_TMPFILE) | O_CLOEXEC));
+  if (!again) return ErrnoError("can't open a file without a name again");
+  return again;
+}
+
+bool Writes(const OpenFile& file) { return (file.flags & O_ACCMODE) != O_RDONLY; }
+
+// Who only reads gets a copy of what it was; the file that is there now stays as it is.
+Result<Fd> OpenRewound(const OpenFile& file, FdRestore& restore) {
+  Fd copy = TRY(restore.options.copy_of(*file.named));
+  if (!Writes(file)) return OpenAgain(copy.get(), file);
+  TRY(WriteBack(*file.named, copy.get(), restore.PathOf(*file.named)));
+  return OpenNamed(file, restore);
+}
+
+Status RewindLength(const OpenFile& file, int fd, uint64_t size) {
+  const NamedFile& was = *file.named;
+  if (size < was.size) {
+    return MakeError("{} is shorter than it was ({} bytes, now {}), and can't be rewound to that",
+                     was.path, was.size, size);
+  }
+  if (Writes(file) && size > was.size && ftruncate(fd, static_cast<off_t>(was.size)) != 0)
+    return ErrnoError("can't rewind {} to {} bytes", was.path, was.size);
+  return {};
+}
+
 Result<Fd> OpenRegular(const OpenFile& file, FdRestore& restore) {
   const NamedFile& was = *file.named;
-  Fd fd = TRY(OpenNamed(file, restore));
-  if ((file.flags & O_PATH) != 0) return fd;
+  Result<Fd> opened = OpenNamed(file, restore);
+  if ((file.flags & O_PATH) != 0) return opened;
+  if (!opened.ok() && !was.kept) return opened;
   struct stat now {};
-  if (fstat(fd.get(), &now) != 0) return ErrnoError("can't look at {}", was.path);
+  bool same = opened.ok() && IsSameContent(was, opened->get());
+  if (opened.ok() && fstat(opened->get(), &now) != 0)
+    return ErrnoError("can't look at {}", was.path);
   auto size = static_cast<uint64_t>(now.st_size);
-  bool same = IsSameContent(was, fd.get());
-  if (!same && restore.options.rewind_files) {
-    if (size < was.size) {
-      return MakeError("{} is shorter than it was ({} bytes, now {}), and can't be rewound to that",
-                       was.path, was.size, size);
-    }
-    bool writes = (file.flags & O_ACCMODE) != O_RDONLY;
-    if (writes && size > was.size && ftruncate(fd.get(), static_cast<off_t>(was.size)) != 0)
-      return ErrnoError("can't rewind {} to {} bytes", was.path, was.size);
+  if (!same && was.kept) {
+    opened = TRY(OpenRewound(file, restore));
+  } else if (!same && restore.options.rewind_files) {
+    TRY(RewindLength(file, opened->get(), size));
   } else if (!same && !restore.options.keep_files) {
     return MakeError(
         "{} has changed since the checkpoint was taken ({} bytes then, {} now; a checkpoint taken "
         "with --files rewind or --files keep goes on all the same)",
         was.path, was.size, size);
   }
-  if (lseek(fd.get(), file.offset, SEEK_SET) < 0)
+  if (lseek(opened->get(), file.offset, SEEK_SET) < 0)
     return ErrnoError("can't go to offset {} of {}", file.offset, was.path);
-  return fd;
+  return opened;
 }
 
 // --- Directories ---
@@ -157,10 +184,7 @@ Result<bool> CaptureNameless(const FdSubject& subject, FdCapture& capture, OpenF
 Result<Fd> OpenNameless(const OpenFile& file, FdRestore& restore) {
   if (file.object >= restore.options.objects.size())
     return MakeError("the checkpoint is damaged: a file without a name has no contents");
-  std::string path = fmt::format("/proc/self/fd/{}", restore.options.objects[file.object]);
-  int flags = ReopenFlags(file) & ~O_TMPFILE;
-  Fd fd(open(path.c_str(), flags | O_CLOEXEC));
-  if (!fd) return ErrnoError("can't open a file without a name again");
+  Fd fd = TRY(OpenAgain(restore.options.objects[file.object], file));
   if (lseek(fd.get(), file.offset, SEEK_SET) < 0)
     return ErrnoError("can't go to offset {} of a file without a name", file.offset);
   return fd;

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <optional>
-#include <set>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -42,14 +42,6 @@ std::optional<std::array<uint64_t, 2>> HashOf(int fd) {
   return std::array<uint64_t, 2>{hash.low64, hash.high64};
 }
 
-// Not a byte of it can have been changed since: nobody can set the time of that.
-bool IsUntouched(const NamedFile& file, const struct stat& status) {
-  return status.st_dev == file.device && status.st_ino == file.inode &&
-         static_cast<uint64_t>(status.st_size) == file.size &&
-         Nanoseconds(status.st_mtim) == file.changed_at &&
-         Nanoseconds(status.st_ctim) == file.touched_at;
-}
-
 void Hash(NamedFile& file) {
   if (file.path.empty() || file.size > kMostHashedBytes) return;
   Fd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
@@ -62,7 +54,15 @@ void Hash(NamedFile& file) {
   file.content.assign(hash->begin(), hash->end());
 }
 
-// To open a file breaks the lease that somebody has on it, and signals him.
+}  // namespace
+
+bool IsUntouched(const NamedFile& file, const struct stat& status) {
+  return status.st_dev == file.device && status.st_ino == file.inode &&
+         static_cast<uint64_t>(status.st_size) == file.size &&
+         Nanoseconds(status.st_mtim) == file.changed_at &&
+         Nanoseconds(status.st_ctim) == file.touched_at;
+}
+
 std::set<std::pair<uint64_t, uint64_t>> LeasedFiles(const CheckpointImage& image) {
   std::set<std::pair<uint64_t, uint64_t>> leased;
   for (const OpenFile& file : image.open_files) {
@@ -72,8 +72,6 @@ std::set<std::pair<uint64_t, uint64_t>> LeasedFiles(const CheckpointImage& image
   return leased;
 }
 
-}  // namespace
-
 bool IsSameContent(const NamedFile& file, int fd) {
   struct stat status {};
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return false;
@@ -81,7 +79,9 @@ bool IsSameContent(const NamedFile& file, int fd) {
   if (times_tell && IsUntouched(file, status)) return true;
   if (static_cast<uint64_t>(status.st_size) != file.size) return false;
   if (file.content.empty()) return Nanoseconds(status.st_mtim) == file.changed_at;
-  auto hash = HashOf(fd);
+  // It may be open for writing only.
+  Fd readable(open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDONLY | O_CLOEXEC));
+  auto hash = HashOf(readable ? readable.get() : fd);
   return hash && std::equal(hash->begin(), hash->end(), file.content.begin(), file.content.end());
 }
 

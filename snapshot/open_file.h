@@ -16,6 +16,7 @@
 
 #include "snapshot/fields.h"
 #include "snapshot/file_locks.h"
+#include "snapshot/page_range.h"
 
 namespace retake {
 
@@ -48,6 +49,8 @@ struct NamedFile {
   int64_t touched_at = 0;         // ctime, nanoseconds
   std::vector<uint64_t> content;  // XXH3, 128 bits: low, high; empty: not known
   bool written = false;           // by stores to a shared mapping, which leave no trace of a time
+  bool kept = false;              // what it held is in the checkpoint (--self-contained):
+  std::vector<PageRange> pages;   // ascending; what isn't said is zero
 };
 
 template <typename V>
@@ -62,6 +65,8 @@ void Visit(V& visit, NamedFile& file) {
   visit("touched_at", file.touched_at);
   visit("content", file.content);
   visit("written", file.written);
+  visit("kept", file.kept);
+  visit("pages", file.pages);
 }
 
 // As fstat(2) showed the file at `path`; `deleted` if it has no name any more.

@@ -21,6 +21,7 @@
 #include "snapshot/file_contents.h"
 #include "snapshot/first_process.h"
 #include "snapshot/io_signals.h"
+#include "snapshot/kept_files.h"
 #include "snapshot/restored_process.h"
 #include "tracee/proc_files.h"
 
@@ -124,14 +125,17 @@ class Restorer {
     setrlimit(RLIMIT_NOFILE, &limit);
 
     for (const SharedObject& object : image_.shared_objects) TRY(MakeShared(object));
-    files_ = TRY(OpenFiles(image_.open_files, {.lowest = material_.lowest,
-                                               .replaced = ReplacedFiles(),
-                                               .relative_to = options_.relative_to,
-                                               .same_pids = options_.same_pids,
-                                               .rewind_files = image_.files == FilePolicy::kRewind,
-                                               .keep_files = image_.files == FilePolicy::kKeep,
-                                               .objects = material_.shared_objects,
-                                               .terminal = options_.terminal}));
+    files_ = TRY(OpenFiles(
+        image_.open_files,
+        {.lowest = material_.lowest,
+         .replaced = ReplacedFiles(),
+         .relative_to = options_.relative_to,
+         .same_pids = options_.same_pids,
+         .rewind_files = image_.files == FilePolicy::kRewind,
+         .keep_files = image_.files == FilePolicy::kKeep,
+         .objects = material_.shared_objects,
+         .copy_of = [this](const NamedFile& file) { return CopyOfKept(file, checkpoint_); },
+         .terminal = options_.terminal}));
     for (const Fd& file : files_) material_.open_files.push_back(file.get());
     for (size_t i = 0; i < image_.mapped_files.size(); ++i) TRY(OpenMapped(i));
     return OpenTerminals();
@@ -162,7 +166,16 @@ class Restorer {
                             (region.prot & PROT_WRITE) != 0);
       }
     }
-    Fd opened(open(file.path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+    auto open_it = [&] {
+      return Fd(open(file.path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+    };
+    Fd opened = open_it();
+    if (file.kept && (!opened || !IsSameContent(file, opened.get()))) {
+      Fd copy = TRY(CopyOfKept(file, checkpoint_));
+      if (!writes) return Keep(copy, material_.mapped_files);
+      TRY(WriteBack(file, copy.get(), file.path));
+      opened = open_it();
+    }
     if (!opened) return ErrnoError("can't open {}, which is mapped", file.path);
     if (image_.files != FilePolicy::kKeep && !IsSameContent(file, opened.get())) {
       return MakeError("{}, which is mapped, has changed since the checkpoint was taken{}",

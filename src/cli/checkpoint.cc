@@ -80,7 +80,11 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
       "Accept that connections to elsewhere are lost: the restored program finds them reset.");
   line.Choice("--files", {"fail", "keep", "rewind"}, &files,
               "What a restore does when a file that was open or mapped isn't as it was: fail (the "
-              "default), keep it as it is then, or rewind it to the length it had.");
+              "default), keep it as it is then, or rewind it: to the length it had or, with "
+              "--self-contained, to what it held.");
+  line.Flag("--self-contained", &options.keep_files,
+            "Keep the mapped executables and libraries in FILE and, with --files rewind, the open "
+            "files too: it can be restored where they have changed or are gone.");
   line.Choice("--compress", {"none", "fast", "small"}, &compress,
               "How to compress memory. The default is fast.");
   line.Flag("--no-fsync", &no_sync,
@@ -139,7 +143,7 @@ constinit const Verb kCheckpointVerb = {
         "retake checkpoint PID -o FILE [--tree|--no-tree]\n"
         "                  [--leave running|stopped|killed] [--check] [--force]\n"
         "                  [--skip-fd N[,N...]] [--tcp-close] [--files fail|keep|rewind]\n"
-        "                  [--compress none|fast|small] [--no-fsync] [-q]\n"
+        "                  [--self-contained] [--compress none|fast|small] [--no-fsync] [-q]\n"
         "                  [--asked-at ADDRESS]",
     .description =
         "Takes process PID and its descendants as they are at one instant: memory,\n"

@@ -16,6 +16,7 @@
 #include "replay/stack_trace.h"
 #include "snapshot/checkpoint_memory.h"
 #include "snapshot/file_contents.h"
+#include "snapshot/kept_files.h"
 #include "snapshot/restore.h"
 #include "tracee/proc_files.h"
 
@@ -60,7 +61,8 @@ std::string_view DescribeTaken(PagesTaken taken) {
 // were.
 class Stacks {
  public:
-  Stacks(CheckpointReader& checkpoint, const ProcessState& process) : memory_(checkpoint, process) {
+  Stacks(CheckpointReader& checkpoint, const ProcessState& process)
+      : checkpoint_(checkpoint), memory_(checkpoint, process) {
     const CheckpointImage& image = checkpoint.image();
     for (const MemoryRegion& region : process.memory) {
       MappedObject object{region.start, region.size, region.offset, region.prot, region.name, {}};
@@ -82,10 +84,17 @@ class Stacks {
     if (fd && IsSameContent(file, fd.get())) {
       auto text = ReadWhole(file.path);
       if (text.ok()) read->second = text.TakeValue();
+    } else if (is_new && file.kept) {
+      auto copy = CopyOfKept(file, checkpoint_);
+      if (copy.ok()) {
+        auto text = ReadWhole(fmt::format("/proc/self/fd/{}", copy->get()));
+        if (text.ok()) read->second = text.TakeValue();
+      }
     }
     return AsBytes(read->second);
   }
 
+  CheckpointReader& checkpoint_;
   CheckpointMemory memory_;
   std::map<uint32_t, std::string> files_;
   std::vector<MappedObject> objects_;

@@ -15,6 +15,7 @@ import sys
 import checkpoint_connections as connections
 import checkpoint_descriptors as descriptors
 import checkpoint_failures as failures
+import checkpoint_files as files
 import checkpoint_lazy as lazy
 import checkpoint_matrix as matrix
 import checkpoint_moments as moments
@@ -75,6 +76,8 @@ CASES = {
     "C05_matrix_kernel_objects": matrix.matrix("kernel_objects"),
     "C05_matrix_memory": matrix.matrix("memory"),
     "C05_matrix_sockets": matrix.matrix("sockets"),
+    "C01_self_contained": files.self_contained,
+    "C01_self_contained_without_open_files": files.self_contained_without_open_files,
     "C05_matrix_tasks": matrix.matrix("tasks"),
 }
 CASES.update(moments.MOMENT_CASES)

@@ -260,17 +260,24 @@ def program_at_moments(command):
         wanted = Attempt(bench, bench.process.wait(timeout=120 * engine.SLOWNESS))
         length = time.monotonic() - begin
         print(f"undisturbed: {length:.2f} s, exit {wanted.status}")
-        for _ in range(MOMENTS):
-            moment = moments.uniform(0.02, 0.9) * length
+        def checkpoint_at(moment):
+            """False if it has ended by then."""
             start()
             time.sleep(moment)
-            while bench.process.poll() is not None:
+            try:
+                bench.checkpoint()
+            except Failure:
+                if bench.process.poll() is None:
+                    raise
                 compare(Attempt(bench, bench.process.returncode), wanted)
+                return False
+            return True
+
+        for _ in range(MOMENTS):
+            moment = moments.uniform(0.02, 0.9) * length
+            while not checkpoint_at(moment):
                 moment *= 0.7
-                start()
-                time.sleep(moment)
             print(f"at {moment:.3f} s", flush=True)
-            bench.checkpoint()
             bench.restore(status=wanted.status)
             compare(Attempt(bench, wanted.status), wanted)
     return case

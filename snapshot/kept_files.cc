@@ -1,0 +1,131 @@
+#include "snapshot/kept_files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "snapshot/file_contents.h"
+
+namespace retake {
+namespace {
+
+constexpr uint64_t kAtOnce = 1 << 20;
+
+// Reads [at, at + bytes.size()) of the file: all of it, or what there is with zeros behind it.
+Status ReadAt(int fd, uint64_t at, std::span<uint8_t> bytes, const std::string& path) {
+  for (size_t done = 0; done < bytes.size();) {
+    ssize_t got =
+        pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError("can't read {}", path);
+    if (got == 0) {
+      memset(bytes.data() + done, 0, bytes.size() - done);
+      break;
+    }
+    done += static_cast<size_t>(got);
+  }
+  return {};
+}
+
+// Where data begins at `at` or behind it, in a file that may have holes.
+uint64_t NextData(int fd, uint64_t at, uint64_t size) {
+  off_t found = lseek(fd, static_cast<off_t>(at), SEEK_DATA);
+  if (found >= 0) return static_cast<uint64_t>(found);
+  return errno == ENXIO ? size : at;
+}
+
+Status Keep(NamedFile& file, CheckpointWriter& writer) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  Fd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return ErrnoError("can't keep {} in the checkpoint", file.path);
+  auto check = [&]() -> Status {
+    struct stat status {};
+    if (fstat(fd.get(), &status) != 0) return ErrnoError("can't look at {}", file.path);
+    if (!IsUntouched(file, status)) {
+      return MakeError("can't keep {} in the checkpoint: it changed while this was taken",
+                       file.path);
+    }
+    return {};
+  };
+  TRY(check());
+  std::vector<uint8_t> buffer(kAtOnce);
+  for (uint64_t at = 0; at < file.size;) {
+    at = NextData(fd.get(), at, file.size) / page * page;
+    if (at >= file.size) break;
+    uint64_t size = std::min(kAtOnce, file.size - at);
+    // Zeros behind the end, up to a whole page.
+    auto pages = std::span(buffer).first((size + page - 1) / page * page);
+    TRY(ReadAt(fd.get(), at, pages, file.path));
+    TRY(writer.AddPages(at, pages, true, file.pages));
+    at += size;
+  }
+  TRY(check());
+  file.kept = true;
+  return {};
+}
+
+// Of a range, what is within the file: its last page may be longer.
+uint64_t SizeWithin(const PageRange& range, const NamedFile& file) {
+  return std::min(range.size, file.size - std::min(file.size, range.start));
+}
+
+}  // namespace
+
+Status KeepFiles(FilesToKeep which, CheckpointImage& image, CheckpointWriter& writer) {
+  auto leased = LeasedFiles(image);
+  bool rewinds = image.files == FilePolicy::kRewind;
+  auto keep = [&](NamedFile& file, bool writes) -> Status {
+    bool wanted = (which == FilesToKeep::kWritten) == writes && (rewinds || !writes);
+    if (!wanted || file.kept || leased.contains({file.device, file.inode})) return {};
+    return Keep(file, writer);
+  };
+  for (NamedFile& file : image.mapped_files) {
+    if (S_ISREG(file.mode)) TRY(keep(file, file.written));
+  }
+  for (OpenFile& file : image.open_files) {
+    bool regular = file.kind == FileKind::kRegular && file.named && (file.flags & O_PATH) == 0;
+    if (regular && rewinds) TRY(keep(*file.named, (file.flags & O_ACCMODE) != O_RDONLY));
+  }
+  return {};
+}
+
+Result<Fd> CopyOfKept(const NamedFile& file, CheckpointReader& checkpoint) {
+  std::string name = file.path.substr(file.path.rfind('/') + 1);
+  Fd copy(memfd_create(name.substr(0, 200).c_str(), MFD_CLOEXEC));
+  if (!copy || fchmod(copy.get(), file.mode & 0777) != 0 ||
+      ftruncate(copy.get(), static_cast<off_t>(file.size)) != 0)
+    return ErrnoError("can't make a copy of {} in memory ({} bytes)", file.path, file.size);
+  for (const PageRange& range : file.pages) {
+    if (range.block == kZeroBlock) continue;
+    ByteSpan bytes = TRY(checkpoint.Bytes(range));
+    TRY(WriteAt(copy.get(), range.start, bytes.first(SizeWithin(range, file)), file.path));
+  }
+  return copy;
+}
+
+Status WriteBack(const NamedFile& file, int copy, const std::string& path) {
+  Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, file.mode & 0777));
+  if (!fd) return ErrnoError("can't rewind {} to what it held", path);
+  // What was behind its end is gone, and what was a hole is one again.
+  if (ftruncate(fd.get(), 0) != 0 || ftruncate(fd.get(), static_cast<off_t>(file.size)) != 0)
+    return ErrnoError("can't rewind {} to {} bytes", path, file.size);
+  std::vector<uint8_t> buffer(kAtOnce);
+  for (const PageRange& range : file.pages) {
+    if (range.block == kZeroBlock) continue;
+    uint64_t end = range.start + SizeWithin(range, file);
+    for (uint64_t at = range.start; at < end; at += kAtOnce) {
+      auto bytes = std::span(buffer).first(std::min(kAtOnce, end - at));
+      TRY(ReadAt(copy, at, bytes, path));
+      TRY(WriteAt(fd.get(), at, bytes, path));
+    }
+  }
+  return {};
+}
+
+}  // namespace retake
