@@ -348,6 +348,11 @@ void AnswerCpuid(Registers& regs, const TrappedInstruction& insn, const CpuidRes
 // call but have no plain syscall (vDSO getrandom) are patched to answer ENOSYS.
 Result<std::vector<Patch>> VdsoPatches(ByteSpan elf);
 
+// The same, but each function goes on in the one of that name in `other`, the image of a vDSO that
+// is mapped at `address`, and makes the plain syscall only if there is none. vDSO getrandom answers
+// ENOSYS all the same: its state is the kernel's that made it.
+Result<std::vector<Patch>> VdsoForwards(ByteSpan elf, ByteSpan other, uint64_t address);
+
 // What to write over the code of a dynamic loader (an executable mapping, whole pages) so that it
 // leaves in memory what depends on the program only. None for code that is no such loader's, or
 // that has no room for it in its last page.

@@ -184,4 +184,13 @@ Status CheckPatchFits(const std::vector<VdsoFunction>& all, const VdsoFunction& 
   return {};
 }
 
+Result<VdsoTargets> TargetsIn(ByteSpan elf, uint64_t address, const ArchDescription& arch) {
+  VdsoTargets targets;
+  for (const VdsoFunction& function : TRY(VdsoFunctions(elf, arch))) {
+    if (function.sys != Sys::kNone && function.sys != Sys::getrandom)
+      targets.emplace(function.name, address + function.offset);
+  }
+  return targets;
+}
+
 }  // namespace retake

@@ -6,6 +6,7 @@
 #ifndef RETAKE_ARCH_VDSO_ELF_H_
 #define RETAKE_ARCH_VDSO_ELF_H_
 
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,13 @@ Result<std::vector<VdsoFunction>> VdsoFunctions(ByteSpan elf, const ArchDescript
 // begins behind it: patched bytes stay inside the symbol.
 Status CheckPatchFits(const std::vector<VdsoFunction>& all, const VdsoFunction& function,
                       uint64_t offset, uint64_t size);
+
+// The addresses of functions, by name, that another vDSO's can go on in.
+using VdsoTargets = std::map<std::string_view, uint64_t>;
+
+// Those of the image `elf`, mapped at `address`, whose state is no more than their arguments. The
+// names are in the image.
+Result<VdsoTargets> TargetsIn(ByteSpan elf, uint64_t address, const ArchDescription& arch);
 
 }  // namespace retake
 

@@ -33,8 +33,10 @@ Status Answer(const CheckpointOptions& options, int32_t state) {
 
 class Checkpoint {
  public:
-  explicit Checkpoint(const CheckpointOptions& options)
+  // `last_try`: takes it even if it could be better a moment later.
+  Checkpoint(const CheckpointOptions& options, bool last_try)
       : options_(options),
+        last_try_(last_try),
         objects_(image_.shared_objects),
         regions_(image_, objects_),
         descriptors_(
@@ -49,6 +51,10 @@ class Checkpoint {
     }
     tree_ = TRY(FrozenTree::Freeze(options_.pid, options_.descendants));
     TRY(CaptureAll());
+    if (writer_ != nullptr && !last_try_ && StandsInVdso()) {
+      tree_->Release();
+      return CheckpointReport{.in_vdso = true};
+    }
     // They may write to some as soon as they go on.
     if (keeps_files()) TRY(KeepFiles(FilesToKeep::kWritten, image_, *writer_));
     if (GoesOnAtOnce() && !IsHeld()) tree_->Release();
@@ -90,6 +96,20 @@ class Checkpoint {
   bool MayLose(const Losses& losses) const {
     return losses.empty() ||
            (options_.accept_losses && std::ranges::all_of(losses, &Loss::forcible));
+  }
+
+  // A function of the vDSO that has begun can go on with that very vDSO only.
+  bool StandsInVdso() const {
+    auto stands = [](const ProcessState& process) {
+      auto vdso = std::ranges::find_if(process.memory, [](const MemoryRegion& region) {
+        return region.kind == MemoryKind::kKernel && region.name == "[vdso]";
+      });
+      return vdso != process.memory.end() &&
+             std::ranges::any_of(process.tasks, [&](const TaskState& task) {
+               return Pc(task.registers) - vdso->start < vdso->size;
+             });
+    };
+    return std::ranges::any_of(image_.processes, stands);
   }
 
   bool keeps_files() const { return writer_ != nullptr && options_.keep_files; }
@@ -198,6 +218,7 @@ class Checkpoint {
   }
 
   const CheckpointOptions& options_;
+  bool last_try_;
   CheckpointImage image_;
   SharedObjects objects_;
   RegionFinder regions_;
@@ -220,8 +241,10 @@ Result<CheckpointReport> TryUntilTaken(const CheckpointOptions& options) {
   auto is = [](LossNature nature) {
     return [nature](const Loss& loss) { return loss.nature == nature; };
   };
+  constexpr int kTriesOutsideVdso = 10;
   for (int tries = 1;; ++tries) {
-    CheckpointReport report = TRY(Checkpoint(options).Take());
+    CheckpointReport report = TRY(Checkpoint(options, tries > kTriesOutsideVdso).Take());
+    if (report.in_vdso) continue;
     bool again = !options.path.empty() && !report.written && MonotonicMilliseconds() < deadline &&
                  std::ranges::any_of(report.losses, is(LossNature::kPassing)) &&
                  std::ranges::none_of(report.losses, is(LossNature::kCertain));

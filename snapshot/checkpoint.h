@@ -35,8 +35,9 @@ struct CheckpointOptions {
 struct CheckpointReport {
   Losses losses;  // if any and not accepted, nothing was written
   bool written = false;
-  uint64_t bytes = 0;  // of the file
-  int64_t pause = 0;   // how long the processes stood still, nanoseconds
+  bool in_vdso = false;  // a task stood in the vDSO; nothing was written
+  uint64_t bytes = 0;    // of the file
+  int64_t pause = 0;     // how long the processes stood still, nanoseconds
   size_t processes = 0;
   size_t tasks = 0;
 };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "snapshot/address_space.h"
 #include "snapshot/asker.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/file_contents.h"
@@ -42,26 +43,12 @@ Status WriteProcFile(pid_t pid, std::string_view name, const std::string& text) 
 // A place that no process of the image, and no husk, has anything at.
 uint64_t FindStub(const CheckpointImage& image) {
   constexpr uint64_t kSize = kStubEnd - kStubAddress;
-  constexpr uint64_t kLowest = 0x1000'0000;
-  std::vector<std::pair<uint64_t, uint64_t>> taken = {{0x6000'0000, 0x6010'0000}};
+  AddressSpace taken;
+  taken.Add(0x6000'0000, 0x10'0000);
   for (const ProcessState& process : image.processes) {
-    for (const MemoryRegion& region : process.memory)
-      taken.emplace_back(region.start, region.start + region.size);
+    for (const MemoryRegion& region : process.memory) taken.Add(region.start, region.size);
   }
-  std::ranges::sort(taken);
-  auto is_free = [&](uint64_t at) {
-    return std::ranges::none_of(
-        taken, [&](const auto& range) { return range.first < at + kSize && at < range.second; });
-  };
-  if (is_free(kStubAddress)) return kStubAddress;
-  uint64_t end = kLowest;
-  for (const auto& [start, stop] : taken) {
-    // With some distance: a stack grows downwards.
-    constexpr uint64_t kDistance = 0x100'0000;
-    if (start > end + kSize + kDistance && is_free(end)) return end;
-    end = std::max(end, (stop + kStubCodeSize - 1) / kStubCodeSize * kStubCodeSize);
-  }
-  return end;
+  return taken.IsFree(kStubAddress, kSize) ? kStubAddress : taken.FindFree(kSize);
 }
 
 class Restorer {

@@ -19,10 +19,6 @@ constexpr uint64_t kAccess = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 bool IsKernels(const Mapping& mapping) { return mapping.is_vdso() || mapping.is_vvar(); }
 
-bool Overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
-  return a < b + b_size && b < a + a_size;
-}
-
 // Advice that smaps showed as a flag, <linux/mman.h>.
 struct Advice {
   uint64_t flag;
@@ -46,7 +42,8 @@ Status RestoredProcess::BuildMemory(const CheckpointImage& image, const ProcessS
                                     CheckpointReader& pages) {
   std::vector<Mapping> mappings = TRY(ReadMappings(pid_));
   TRY(EmptyMemory(mappings));
-  TRY(MoveKernelRegions(image, state, mappings));
+  std::erase_if(mappings, [](const Mapping& mapping) { return !IsKernels(mapping); });
+  TRY(PlaceKernelRegions(image, state, mappings));
   TRY(MapRegions(state));
   std::vector<PageRange> at_once;
   TRY(StartPager(ChooseLazyMemory(state, at_once), pages, at_once));
@@ -62,73 +59,12 @@ Status RestoredProcess::BuildMemory(const CheckpointImage& image, const ProcessS
 Status RestoredProcess::EmptyMemory(const std::vector<Mapping>& mappings) {
   std::vector<BatchCall> calls;
   for (const Mapping& mapping : mappings) {
-    bool stub = Overlap(mapping.start, mapping.size(), material_.stub, kStubEnd - kStubAddress);
+    bool stub =
+        mapping.start < material_.stub + (kStubEnd - kStubAddress) && mapping.end > material_.stub;
     if (mapping.is_vsyscall() || IsKernels(mapping) || stub) continue;
     calls.push_back(MakeCall(Sys::munmap, mapping.start, mapping.size()));
   }
   return Run(calls, "can't empty the husk");
-}
-
-Status RestoredProcess::MoveKernelRegions(const CheckpointImage& image, const ProcessState& state,
-                                          const std::vector<Mapping>& mappings) {
-  std::vector<const MemoryRegion*> wanted;
-  for (const MemoryRegion& region : state.memory) {
-    if (region.kind == MemoryKind::kKernel) wanted.push_back(&region);
-  }
-  std::vector<const Mapping*> present;
-  for (const Mapping& mapping : mappings) {
-    if (IsKernels(mapping)) present.push_back(&mapping);
-  }
-  bool same = wanted.size() == present.size();
-  for (size_t i = 0; same && i < wanted.size(); ++i)
-    same = wanted[i]->size == present[i]->size() && wanted[i]->name == present[i]->name;
-  for (const Mapping* mapping : present) {
-    if (!same || !mapping->is_vdso()) continue;
-    std::vector<uint8_t> vdso(mapping->size());
-    same =
-        memory_.Read(mapping->start, vdso.data(), vdso.size()) && vdso == image.requirements.vdso;
-  }
-  if (!same) {
-    return Error(0,
-                 fmt::format("it was taken on another kernel ({}), whose vDSO is not this one's",
-                             image.requirements.kernel),
-                 pid_);
-  }
-  // First out of the way, since the new place may overlap the old one; then there.
-  uint64_t total = 0;
-  for (const MemoryRegion* region : wanted) total += region->size;
-  std::vector<BatchCall> calls;
-  uint64_t aside = 0;
-  bool meets = false;
-  for (const MemoryRegion* region : wanted) {
-    for (const Mapping* mapping : present)
-      meets = meets || Overlap(region->start, region->size, mapping->start, mapping->size());
-  }
-  if (meets) {
-    BatchCall reserve =
-        MakeCall(Sys::mmap, 0, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, ~uint64_t{0}, 0);
-    aside = TRY(Call(reserve));
-    if (CallFailed(aside)) return Error(static_cast<int>(-aside), "can't map memory", pid_);
-    for (const MemoryRegion* region : wanted) {
-      if (Overlap(region->start, region->size, aside, total))
-        return Error(0, "can't find room to move the vDSO through", pid_);
-    }
-  }
-  uint64_t at = aside;
-  std::vector<uint64_t> from;
-  for (const Mapping* mapping : present) {
-    from.push_back(mapping->start);
-    if (!meets) continue;
-    calls.push_back(MakeCall(Sys::mremap, mapping->start, mapping->size(), mapping->size(),
-                             MREMAP_MAYMOVE | MREMAP_FIXED, at));
-    from.back() = at;
-    at += mapping->size();
-  }
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    calls.push_back(MakeCall(Sys::mremap, from[i], wanted[i]->size, wanted[i]->size,
-                             MREMAP_MAYMOVE | MREMAP_FIXED, wanted[i]->start));
-  }
-  return Run(calls, "can't move the vDSO");
 }
 
 Status RestoredProcess::MapRegions(const ProcessState& state) {

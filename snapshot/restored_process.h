@@ -84,6 +84,11 @@ class RestoredProcess {
     Registers registers;  // at its present stop
   };
 
+  // A mapping of the kernel's, and where it shall be.
+  struct Move {
+    uint64_t from, to, size;
+  };
+
   RestoredProcess(const RestoreMaterial& material, pid_t pid, TaskMemory memory)
       : material_(material), pid_(pid), memory_(std::move(memory)) {}
 
@@ -100,8 +105,13 @@ class RestoredProcess {
   Status CallTask(const Task& task, ByteSpan bytes, const BatchCall& call, const char* what);
 
   Status EmptyMemory(const std::vector<Mapping>& mappings);
-  Status MoveKernelRegions(const CheckpointImage& image, const ProcessState& state,
-                           const std::vector<Mapping>& mappings);
+  // `present`: the kernel's own mappings in the husk.
+  Status PlaceKernelRegions(const CheckpointImage& image, const ProcessState& state,
+                            std::span<const Mapping> present);
+  Status MoveMappings(std::span<const Move> moves, const ProcessState& state);
+  // Puts the image's vDSO where it was, its functions going on in `vdso`, which is at `address`.
+  Status ForwardVdso(const CheckpointImage& image, const ProcessState& state, ByteSpan vdso,
+                     uint64_t address);
   Status MapRegions(const ProcessState& state);
   Status StartPager(LazyMemory memory, CheckpointReader& pages, std::vector<PageRange>& at_once);
   Status FillPages(std::vector<PageRange> ranges, CheckpointReader& pages);

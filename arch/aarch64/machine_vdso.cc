@@ -2,7 +2,8 @@
 // (the calling convention and the syscall convention agree in all arguments these have). One
 // without becomes a branch to a trampoline: on some kernels __kernel_clock_getres is two
 // instructions long and the next function follows at once. The trampoline lies in what is left of a
-// larger function that is replaced as well, so that it too stays inside a patched symbol.
+// larger function that is replaced as well, so that it too stays inside a patched symbol. What goes
+// on in another vDSO jumps there by x16, which any call may change.
 //
 // Each starts with bti c, a no-op where branch target identification is off: some distributions
 // map the vDSO with it on. A trampoline needs none, since only direct branches reach it.
@@ -18,15 +19,22 @@ namespace {
 constexpr uint32_t kBtiC = 0xd503245f;
 constexpr uint32_t kSvc = 0xd4000001;
 constexpr uint32_t kRet = 0xd65f03c0;
-constexpr uint32_t kMovzX8 = 0xd2800008;  // movz x8, #imm16 << 5
-constexpr uint32_t kMovnX0 = 0x92800000;  // movn x0, #imm16 << 5: x0 = ~imm
-constexpr uint32_t kBranch = 0x14000000;  // b #imm26
-constexpr uint64_t kInstruction = 4;      // bytes
+constexpr uint32_t kMovzX8 = 0xd2800008;     // movz x8, #imm16 << 5
+constexpr uint32_t kMovnX0 = 0x92800000;     // movn x0, #imm16 << 5: x0 = ~imm
+constexpr uint32_t kBranch = 0x14000000;     // b #imm26
+constexpr uint32_t kLoadX16 = 0x58000050;    // ldr x16, what lies behind the next instruction
+constexpr uint32_t kBranchX16 = 0xd61f0200;  // br x16
+constexpr uint64_t kInstruction = 4;         // bytes
 
 using Code = std::vector<uint32_t>;
 
 // The body of a replacement, without its landing pad.
-Code Body(Sys sys) {
+Code Body(const VdsoFunction& function, const VdsoTargets& targets) {
+  Sys sys = function.sys;
+  if (auto target = targets.find(function.name); target != targets.end()) {
+    return {kLoadX16, kBranchX16, static_cast<uint32_t>(target->second),
+            static_cast<uint32_t>(target->second >> 32)};
+  }
   // vDSO getrandom's state isn't the syscall's; libc falls back to the syscall.
   if (sys == Sys::getrandom) return {kMovnX0 | (ENOSYS - 1) << 5, kRet};
   auto number = static_cast<uint32_t>(HostArch().NumberOf(sys));
@@ -76,9 +84,7 @@ Error NoRoom(const VdsoFunction& function) {
   return MakeError("the vDSO's {} has {} bytes: no room to patch it", function.name, function.size);
 }
 
-}  // namespace
-
-Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) {
+Result<std::vector<Patch>> Patches(ByteSpan elf, const VdsoTargets& forwards) {
   std::vector<VdsoFunction> functions = TRY(VdsoFunctions(elf, HostArch()));
   std::vector<Target> targets;
   for (const VdsoFunction& function : functions) {
@@ -92,7 +98,7 @@ Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) {
   std::vector<Patch> patches;
   std::vector<Target*> small;
   for (Target& target : targets) {
-    Code code = WithPad(Body(target.function->sys));
+    Code code = WithPad(Body(*target.function, forwards));
     if (target.size < BytesOf(code)) {
       small.push_back(&target);
       continue;
@@ -102,7 +108,7 @@ Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) {
   }
   for (Target* target : small) {
     const VdsoFunction& function = *target->function;
-    Code body = Body(function.sys);
+    Code body = Body(function, forwards);
     Target* host = nullptr;
     for (Target& other : targets) {
       bool replaced = other.used > 0 && &other != target;
@@ -123,6 +129,14 @@ Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) {
                        std::max(target.used, kInstruction)));
   }
   return patches;
+}
+
+}  // namespace
+
+Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) { return Patches(elf, {}); }
+
+Result<std::vector<Patch>> VdsoForwards(ByteSpan elf, ByteSpan other, uint64_t address) {
+  return Patches(elf, TRY(TargetsIn(other, address, HostArch())));
 }
 
 }  // namespace retake::machine

@@ -1,6 +1,7 @@
 // What is written over the vDSO of x86_64: the plain syscall. The C calling convention and the
 // syscall convention agree in the first three arguments, all that these functions have, and rcx and
-// r11, which the syscall clobbers, belong to the callee.
+// r11, which the syscall clobbers, belong to the callee. Or a jump into another vDSO, by rax, which
+// is the callee's too.
 #include <cerrno>
 
 #include "arch/arch.h"
@@ -29,9 +30,17 @@ std::vector<uint8_t> JustAnswer(int32_t result) {
   return bytes;
 }
 
-}  // namespace
+// movabs $address, %rax; jmp *%rax
+std::vector<uint8_t> GoOnAt(uint64_t address) {
+  std::vector<uint8_t> bytes = {0x48, 0xb8};
+  Append32(bytes, static_cast<uint32_t>(address));
+  Append32(bytes, static_cast<uint32_t>(address >> 32));
+  bytes.insert(bytes.end(), {0xff, 0xe0});
+  return bytes;
+}
 
-Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) {
+// `targets`: where functions go on, by name.
+Result<std::vector<Patch>> Patches(ByteSpan elf, const VdsoTargets& targets) {
   std::vector<VdsoFunction> functions = TRY(VdsoFunctions(elf, HostArch()));
   std::vector<Patch> patches;
   for (const VdsoFunction& function : functions) {
@@ -40,12 +49,26 @@ Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) {
     std::vector<uint8_t> bytes = function.sys == Sys::getrandom
                                      ? JustAnswer(-ENOSYS)
                                      : MakeTheCall(HostArch().NumberOf(function.sys));
+    auto target = targets.find(function.name);
+    if (target != targets.end()) {
+      std::vector<uint8_t> jump = GoOnAt(target->second);
+      if (CheckPatchFits(functions, function, function.offset, jump.size()).ok())
+        bytes = std::move(jump);
+    }
     TRY(CheckPatchFits(functions, function, function.offset, bytes.size()));
     bool alias = false;
     for (const Patch& patch : patches) alias |= patch.offset == function.offset;
     if (!alias) patches.push_back({function.offset, std::move(bytes)});
   }
   return patches;
+}
+
+}  // namespace
+
+Result<std::vector<Patch>> VdsoPatches(ByteSpan elf) { return Patches(elf, {}); }
+
+Result<std::vector<Patch>> VdsoForwards(ByteSpan elf, ByteSpan other, uint64_t address) {
+  return Patches(elf, TRY(TargetsIn(other, address, HostArch())));
 }
 
 }  // namespace retake::machine

@@ -16,6 +16,7 @@ import checkpoint_connections as connections
 import checkpoint_descriptors as descriptors
 import checkpoint_failures as failures
 import checkpoint_files as files
+import checkpoint_kernels as kernels
 import checkpoint_lazy as lazy
 import checkpoint_matrix as matrix
 import checkpoint_moments as moments
@@ -78,6 +79,7 @@ CASES = {
     "C05_matrix_sockets": matrix.matrix("sockets"),
     "C01_self_contained": files.self_contained,
     "C01_self_contained_without_open_files": files.self_contained_without_open_files,
+    "C01_another_kernels_vdso": kernels.another_vdso,
     "C05_matrix_tasks": matrix.matrix("tasks"),
 }
 CASES.update(moments.MOMENT_CASES)

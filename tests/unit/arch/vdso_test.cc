@@ -50,6 +50,7 @@ class Executable {
   Executable& operator=(const Executable&) = delete;
   ~Executable() { munmap(base_, size_); }
 
+  uint64_t address() const { return reinterpret_cast<uint64_t>(base_); }
   template <typename Function>
   Function At(uint64_t offset) const {
     return reinterpret_cast<Function>(base_ + offset);
@@ -65,8 +66,8 @@ using DayCall = long (*)(timeval*, void*);
 using RandomCall = long (*)(void*, size_t, unsigned, void*, size_t);
 using PlainCall = int (*)();
 
-std::vector<uint8_t> Patched(const std::vector<uint8_t>& image) {
-  Result<std::vector<Patch>> patches = machine::VdsoPatches(image);
+std::vector<uint8_t> Patched(const std::vector<uint8_t>& image,
+                             const Result<std::vector<Patch>>& patches) {
   EXPECT_TRUE(patches.ok()) << patches.error().Message();
   std::vector<uint8_t> patched = image;
   if (!patches.ok()) return patched;
@@ -75,6 +76,10 @@ std::vector<uint8_t> Patched(const std::vector<uint8_t>& image) {
     memcpy(patched.data() + patch.offset, patch.bytes.data(), patch.bytes.size());
   }
   return patched;
+}
+
+std::vector<uint8_t> Patched(const std::vector<uint8_t>& image) {
+  return Patched(image, machine::VdsoPatches(image));
 }
 
 void ExpectClockWorks(ClockCall gettime) {
@@ -145,6 +150,52 @@ TEST_P(OnMadeUpImages, S16_PatchesStayInsideTheirSymbolsAndNeighboursWork) {
     EXPECT_EQ(code.At<DayCall>(kDay)(nullptr, nullptr), 0);
     EXPECT_EQ(code.At<RandomCall>(kRandom)(nullptr, 0, 0, nullptr, ~size_t{0}), kGetrandomAnswer);
   }
+}
+
+TEST_P(OnMadeUpImages, FunctionsGoOnInAnother) {
+  constexpr uint64_t kGettime = VdsoImage::kText, kGetres = kGettime + 64, kDay = kGetres + 64,
+                     kRandom = kDay + 64;
+  std::vector<uint8_t> image = VdsoImage(HostArch(), GetParam())
+                                   .Add(NameOf(Sys::clock_gettime), kGettime, 64)
+                                   .Add(NameOf(Sys::clock_getres), kGetres, 64)
+                                   .Add(NameOf(Sys::gettimeofday), kDay, 64)
+                                   .Add(NameOf(Sys::getrandom), kRandom, 64)
+                                   .Build();
+  // The other has them in another order, and lacks one.
+  std::vector<uint8_t> other = VdsoImage(HostArch(), GetParam())
+                                   .Add(NameOf(Sys::getrandom), VdsoImage::kText, 64)
+                                   .Code(VdsoImage::kText, CodeReturning42())
+                                   .Add(NameOf(Sys::gettimeofday), VdsoImage::kText + 64, 64)
+                                   .Code(VdsoImage::kText + 64, CodeReturning42())
+                                   .Add(NameOf(Sys::clock_gettime), VdsoImage::kText + 128, 64)
+                                   .Code(VdsoImage::kText + 128, CodeReturning42())
+                                   .Build();
+  Executable target(other);
+  Executable code(Patched(image, machine::VdsoForwards(image, other, target.address())));
+  timespec time{};
+  EXPECT_EQ(code.At<ClockCall>(kGettime)(CLOCK_MONOTONIC, &time), 42);
+  EXPECT_EQ(code.At<DayCall>(kDay)(nullptr, nullptr), 42);
+  EXPECT_EQ(code.At<ClockCall>(kGetres)(CLOCK_MONOTONIC, &time), 0);
+  EXPECT_EQ(time.tv_nsec, 1);
+  EXPECT_EQ(code.At<RandomCall>(kRandom)(nullptr, 0, 0, nullptr, ~size_t{0}), kGetrandomAnswer);
+  EXPECT_FALSE(machine::VdsoForwards(image, ByteSpan(other).first(100), target.address()).ok());
+}
+
+TEST_P(OnMadeUpImages, AFunctionWithoutRoomForAJumpMakesTheCall) {
+  uint64_t day = VdsoImage::kText + 64;
+  std::vector<uint8_t> image =
+      VdsoImage(HostArch(), GetParam())
+          .Add(NameOf(Sys::clock_gettime), VdsoImage::kText, (kLeastPatchBytes + 3) / 4 * 4)
+          .Add(NameOf(Sys::gettimeofday), day, 64)
+          .Build();
+  std::vector<uint8_t> other = VdsoImage(HostArch(), GetParam())
+                                   .Add(NameOf(Sys::clock_gettime), VdsoImage::kText, 64)
+                                   .Build();
+  Executable code(Patched(image, machine::VdsoForwards(image, other, 0x1234'5678'0000)));
+  // Room for the jump may be found elsewhere; then it isn't tried here, where it leads nowhere.
+  if (kLeastPatchBytes >= 8) ExpectClockWorks(code.At<ClockCall>(VdsoImage::kText));
+  timeval now{};
+  EXPECT_EQ(code.At<DayCall>(day)(&now, nullptr), 0);
 }
 
 TEST_P(OnMadeUpImages, S16_AFunctionWithoutRoomIsRefusedByName) {
