@@ -72,8 +72,8 @@ class Checker {
     if (process.pid <= 0) return MakeError("a process with the pid {}", process.pid);
     if (process.parent > index || (index > 0 && process.parent == index))
       return MakeError("process {} before its parent", process.pid);
-    if (process.condition == ProcessCondition::kZombie) return {};
-    if (process.tasks.empty()) return MakeError("process {} without a task", process.pid);
+    bool ended = process.condition == ProcessCondition::kZombie;
+    if (process.tasks.empty() && !ended) return MakeError("process {} without a task", process.pid);
     uint64_t end = 0;
     for (const MemoryRegion& region : process.memory) {
       bool sound = region.size > 0 && region.start % page_ == 0 && region.size % page_ == 0 &&

@@ -130,6 +130,16 @@ TEST(CheckImage, RefusesWhatMakesNoSense) {
       [&](CheckpointImage& image) { first(image).pages[0].offset = 1 << 20; },
       [&](CheckpointImage& image) { first(image).pages[0].size = 0x3000; },
       [&](CheckpointImage& image) { first(image).pages[1].start = ~uint64_t{0xfff}; },
+      // What has ended has no memory that anybody reads; but a damaged image may say so.
+      [&](CheckpointImage& image) {
+        first(image).condition = ProcessCondition::kZombie, first(image).pages[0].block = 1;
+      },
+      [&](CheckpointImage& image) {
+        image.mapped_files = {{.pages = {{0, 0x1000, 0, 0}}}};
+      },
+      [&](CheckpointImage& image) {
+        image.open_files[0].named = {.size = 0x1000, .pages = {{0, 0x1000, 1, 0}}};
+      },
       [&](CheckpointImage& image) { first(image).descriptors.descriptors[0].file = 1; },
       [&](CheckpointImage& image) { first(image).descriptors.descriptors[0].number = -1; },
       [&](CheckpointImage& image) { image.open_files[0].pipe.reset(); },
