@@ -63,7 +63,6 @@ void FindLosses(const MemoryRegion& region, const MappingDetails& details, pid_t
     }
   }
   if ((details.flags & kHugeTlb) != 0) lose("is of pages of hugetlbfs, which aren't kept yet");
-  if ((details.flags & kSealed) != 0) lose("is sealed (mseal), which isn't kept");
   if (details.protection_key != 0)
     lose(fmt::format("has protection key {}, which isn't kept yet", details.protection_key));
   if (region.name.starts_with("/SYSV"))

@@ -147,10 +147,11 @@ class Checkpoint {
     image_.taken_at = ClockNanoseconds(CLOCK_REALTIME);
     image_.monotonic_at = ClockNanoseconds(CLOCK_MONOTONIC);
     image_.boottime_at = ClockNanoseconds(CLOCK_BOOTTIME);
-    std::vector<pid_t> living;
+    std::vector<pid_t> living, zombies;
     for (const FrozenProcess& frozen : tree_->processes()) {
       if (frozen.zombie) {
         image_.processes.push_back(TRY(CaptureZombie(frozen.pid)));
+        zombies.push_back(frozen.pid);
         memories_.emplace_back();
       } else {
         TRY(CaptureLiving(frozen));
@@ -159,7 +160,7 @@ class Checkpoint {
       image_.processes.back().parent = static_cast<uint32_t>(frozen.parent);
     }
     TRY(FindSharing(living, sharing_, image_.losses));
-    auto tables = TRY(descriptors_.Tables(living));
+    auto tables = TRY(descriptors_.Tables(living, zombies));
     size_t next = 0;
     for (ProcessState& process : image_.processes) {
       if (process.condition != ProcessCondition::kZombie)

@@ -62,6 +62,8 @@ class Checker {
         return file.inotify.has_value();
       case FileKind::kTerminal:
         return file.terminal.has_value();
+      case FileKind::kPidfd:
+        return file.pidfd.has_value();
       default:
         return true;
     }

@@ -23,7 +23,7 @@ namespace {
 constexpr const FdKind* kKinds[] = {
     &kRegularFd,       &kDirectoryFd,      &kDeviceFd,   &kNamelessFd, &kPipeFd,
     &kEventFdFd,       &kTimerFdFd,        &kSignalFdFd, &kEpollFd,    &kUnixSocketFd,
-    &kTcpConnectionFd, &kInternetSocketFd, &kInotifyFd,  &kTerminalFd,
+    &kTcpConnectionFd, &kInternetSocketFd, &kInotifyFd,  &kTerminalFd, &kPidfdFd,
 };
 
 // Another descriptor of the same description.
@@ -38,11 +38,14 @@ class DescriptorCapture::Work {
  public:
   Work(const DescriptorCaptureOptions& options, SharedObjects& objects,
        std::vector<OpenFile>& files, Losses& losses)
-      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}, {}, {}} {}
+      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}, {}, {}, {}} {}
 
-  Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids) {
+  Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids,
+                                              std::span<const pid_t> zombies) {
     pids_.assign(pids.begin(), pids.end());
+    zombies_.assign(zombies.begin(), zombies.end());
     capture_.pids = pids_;
+    capture_.zombies = zombies_;
     std::vector<DescriptorTable> tables;
     for (size_t i = 0; i < pids.size(); ++i) {
       tables.push_back(TRY(Table(pids[i])));
@@ -161,6 +164,7 @@ class DescriptorCapture::Work {
   FdCapture capture_;
   std::map<Key, std::vector<Holder>> holders_;
   std::vector<pid_t> pids_;
+  std::vector<pid_t> zombies_;
 };
 
 DescriptorCapture::DescriptorCapture(const DescriptorCaptureOptions& options,
@@ -170,8 +174,9 @@ DescriptorCapture::DescriptorCapture(const DescriptorCaptureOptions& options,
 
 DescriptorCapture::~DescriptorCapture() = default;
 
-Result<std::vector<DescriptorTable>> DescriptorCapture::Tables(std::span<const pid_t> pids) {
-  return work_->Tables(pids);
+Result<std::vector<DescriptorTable>> DescriptorCapture::Tables(std::span<const pid_t> pids,
+                                                               std::span<const pid_t> zombies) {
+  return work_->Tables(pids, zombies);
 }
 
 void DescriptorCapture::ResetConnections() { work_->ResetConnections(); }

@@ -44,8 +44,9 @@ class DescriptorCapture {
   ~DescriptorCapture();
 
   // Of the frozen processes `pids`, in their order. A descriptor that can't be kept is left out of
-  // its table.
-  Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids);
+  // its table. `zombies` are the processes of the tree that have ended.
+  Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids,
+                                              std::span<const pid_t> zombies);
   // Names what has an end outside of the tree. The processes may go on meanwhile: it takes time by
   // all the descriptors on the machine.
   void FindOutside();
@@ -77,6 +78,9 @@ Result<Fd> HoldHigh(const Fd& file, int lowest);
 // The opened descriptions, in the order of `files`.
 Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
                                   const DescriptorRestoreOptions& options);
+
+// The flags that pidfd_open(2) takes for it.
+unsigned PidfdFlags(const OpenFile& file);
 
 // A call that a process has to make for itself once its descriptors have their numbers, with the
 // bytes that it points to: they are put at `scratch`.

@@ -65,6 +65,7 @@ struct FdCapture {
   SharedObjects& objects;
   Losses& losses;
   std::span<const pid_t> pids;
+  std::span<const pid_t> zombies;
   std::map<uint64_t, FdEnds> pipes;  // by inode
   std::vector<FdEnds> sockets;       // of the machine's own family
   std::vector<TcpListener> listeners;
@@ -130,6 +131,7 @@ extern const FdKind kEpollFd;
 extern const FdKind kUnixSocketFd, kTcpConnectionFd, kInternetSocketFd;
 extern const FdKind kInotifyFd;
 extern const FdKind kTerminalFd;
+extern const FdKind kPidfdFd;
 
 }  // namespace retake
 

@@ -36,6 +36,7 @@ enum class FileKind : uint8_t {
   kInotify,
   kTerminal,  // either end of a pseudoterminal
   kTcpConnection,
+  kPidfd,
 };
 
 // A file with a name.
@@ -302,6 +303,16 @@ void Visit(V& visit, TerminalState& terminal) {
   visit("exclusive", terminal.exclusive);
 }
 
+// A descriptor of a process.
+struct PidfdState {
+  int32_t pid = 0;  // -1: it has ended, and was reaped
+};
+
+template <typename V>
+void Visit(V& visit, PidfdState& pidfd) {
+  visit("pid", pidfd.pid);
+}
+
 // Whom a description signals (fcntl F_SETOWN_EX, F_SETSIG), and the lease that is a reason to.
 struct IoSignals {
   int32_t owner_type = 0;  // F_OWNER_*
@@ -335,6 +346,7 @@ struct OpenFile {
   std::optional<IoSignals> signals_of;
   uint32_t lock = 0;                   // flock: LOCK_SH or LOCK_EX
   std::vector<RangeLock> range_locks;  // F_OFD_SETLK
+  std::optional<PidfdState> pidfd;
 };
 
 template <typename V>
@@ -355,6 +367,7 @@ void Visit(V& visit, OpenFile& file) {
   visit("terminal", file.terminal);
   visit("range_locks", file.range_locks);
   visit("signals_of", file.signals_of);
+  visit("pidfd", file.pidfd);
 }
 
 // A descriptor of a process's table.

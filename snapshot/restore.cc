@@ -6,11 +6,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <set>
 #include <vector>
@@ -125,6 +127,7 @@ class Restorer {
          .terminal = options_.terminal}));
     for (const Fd& file : files_) material_.open_files.push_back(file.get());
     for (size_t i = 0; i < image_.mapped_files.size(); ++i) TRY(OpenMapped(i));
+    TRY(PreparePidfds());
     return OpenTerminals();
   }
 
@@ -286,6 +289,36 @@ class Restorer {
     TRY(StartChildrenOf(0));
     for (size_t i = 0; i < processes_.size(); ++i) TRY(JoinGroup(i));
     for (size_t i = 0; i < processes_.size(); ++i) TRY(SetForeground(i));
+    return OpenPidfds();
+  }
+
+  // Before the husks, which inherit the pair of sockets.
+  Status PreparePidfds() {
+    auto waits = [](const OpenFile& file) { return file.pidfd && file.pidfd->pid != -1; };
+    if (std::ranges::none_of(image_.open_files, waits)) return {};
+    std::array<int, 2> pair{};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
+      return ErrnoError("can't make a pair of sockets");
+    Fd ours(pair[0]), theirs(pair[1]);
+    TRY(Keep(ours, material_.passing));
+    return Keep(theirs, material_.passing);
+  }
+
+  // Now that the processes are there that they stand for.
+  Status OpenPidfds() {
+    auto replaced = ReplacedFiles();
+    for (size_t i = 0; i < image_.open_files.size(); ++i) {
+      const OpenFile& file = image_.open_files[i];
+      bool waits = file.pidfd && file.pidfd->pid != -1;
+      if (!waits || replaced.contains(static_cast<uint32_t>(i))) continue;
+      Fd pidfd(PidfdOpen(PresentPid(file.pidfd->pid), PidfdFlags(file)));
+      if (!pidfd) return ErrnoError("can't open a descriptor of process {}", file.pidfd->pid);
+      for (size_t holder = 0; holder < processes_.size(); ++holder) {
+        const auto& held = image_.processes[holder].descriptors.descriptors;
+        if (std::ranges::find(held, i, &Descriptor::file) != held.end())
+          TRY(processes_[holder]->Pass(pidfd.get(), material_.open_files[i]));
+      }
+    }
     return {};
   }
 

@@ -53,7 +53,8 @@ Status RestoredProcess::BuildMemory(const CheckpointImage& image, const ProcessS
   for (size_t i = 0; i < image.mapped_files.size(); ++i) {
     if (image.mapped_files[i].path == state.executable.path) executable = material_.mapped_files[i];
   }
-  return SetLayout(state, executable);
+  TRY(SetLayout(state, executable));
+  return SealRegions(state);
 }
 
 Status RestoredProcess::EmptyMemory(const std::vector<Mapping>& mappings) {
@@ -175,6 +176,16 @@ Status RestoredProcess::ProtectRegions(const ProcessState& state) {
   for (const GuardRange& guard : state.guards)
     calls.push_back(MakeCall(Sys::madvise, guard.start, guard.size, kGuardInstall));
   return Run(calls, "can't protect its memory");
+}
+
+// When nothing of them is to change any more.
+Status RestoredProcess::SealRegions(const ProcessState& state) {
+  std::vector<BatchCall> calls;
+  for (const MemoryRegion& region : state.memory) {
+    if ((region.flags & kSealed) != 0 && region.kind != MemoryKind::kKernel)
+      calls.push_back(MakeCall(Sys::mseal, region.start, region.size, 0));
+  }
+  return Run(calls, "can't seal its memory as it was (mseal, Linux 6.10)");
 }
 
 Status RestoredProcess::SetLayout(const ProcessState& state, int executable) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/clock.h"
@@ -45,8 +46,9 @@ constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | P
     if (write(go, &byte, 1) != 1) _exit(125);
   }
   if (read(go, &byte, 1) != 1) _exit(125);
-  for (const std::vector<int>* group : {&material.mapped_files, &material.shared_objects,
-                                        &material.open_files, &material.terminals}) {
+  for (const std::vector<int>* group :
+       {&material.mapped_files, &material.shared_objects, &material.open_files, &material.terminals,
+        &material.passing}) {
     for (int fd : *group) {
       if (fd >= 0) fcntl(fd, F_SETFD, 0);
     }
@@ -229,6 +231,43 @@ Status RestoredProcess::EndAs(int wait_status) {
 }
 
 // --- Descriptors, state and tasks ---
+
+Status RestoredProcess::Pass(int fd, int number) {
+  // The same on both sides: here with our addresses, there with its own.
+  struct Letter {
+    msghdr header;
+    iovec vector;
+    char byte;
+    alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(int))> control;
+  };
+  Letter letter{};
+  auto address = [&](Letter* at) {
+    letter.header.msg_iov = &at->vector;
+    letter.header.msg_iovlen = 1;
+    letter.header.msg_control = at->control.data();
+    letter.header.msg_controllen = letter.control.size();
+    letter.vector = {&at->byte, 1};
+  };
+  address(&letter);
+  cmsghdr* control = CMSG_FIRSTHDR(&letter.header);
+  *control = {.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+  memcpy(CMSG_DATA(control), &fd, sizeof fd);
+  if (sendmsg(material_.passing[0], &letter.header, MSG_NOSIGNAL) != 1)
+    return ErrnoError("can't pass a descriptor to process {}", pid_);
+  address(reinterpret_cast<Letter*>(scratch()));
+  uint64_t got = TRY(CallWith(ByteSpan(reinterpret_cast<const uint8_t*>(&letter), sizeof letter),
+                              MakeCall(Sys::recvmsg, static_cast<uint64_t>(material_.passing[1]),
+                                       scratch(), MSG_DONTWAIT)));
+  if (CallFailed(got)) return Error(static_cast<int>(-got), "can't take a descriptor", pid_);
+  if (!memory_.ReadValue(scratch(), &letter) || letter.header.msg_controllen == 0)
+    return Error(0, "can't take a descriptor", pid_);
+  int taken = -1;
+  memcpy(&taken, letter.control.data() + CMSG_LEN(0), sizeof taken);
+  std::vector<BatchCall> calls = {
+      MakeCall(Sys::dup3, static_cast<uint64_t>(taken), static_cast<uint64_t>(number), 0),
+      MakeCall(Sys::close, static_cast<uint64_t>(taken))};
+  return Run(calls, "can't give it a descriptor");
+}
 
 Status RestoredProcess::BuildDescriptors(const CheckpointImage& image, const ProcessState& state) {
   std::vector<BatchCall> calls;

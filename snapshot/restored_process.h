@@ -35,6 +35,8 @@ struct RestoreMaterial {
   std::vector<int> shared_objects;  // ... shared_objects
   std::vector<int> open_files;      // ... open_files
   std::vector<int> terminals;       // slaves of pseudoterminals that none of these is
+  // A pair of sockets, to give them what is opened later: ours, and the processes' own.
+  std::vector<int> passing;
   int lowest = 0;
   uint64_t stub = 0;  // an address where no process of the image has anything
   Rights rights = Rights::kAll;
@@ -64,6 +66,8 @@ class RestoredProcess {
   Result<uint64_t> CallWith(ByteSpan bytes, const BatchCall& call);
   uint64_t scratch() const;
 
+  // It gets our descriptor `fd` under the number `number`, in place of what it has there.
+  Status Pass(int fd, int number);
   Status BuildMemory(const CheckpointImage& image, const ProcessState& state,
                      CheckpointReader& pages);
   // Working directory, what is done on signals, and those that wait.
@@ -116,6 +120,7 @@ class RestoredProcess {
   Status StartPager(LazyMemory memory, CheckpointReader& pages, std::vector<PageRange>& at_once);
   Status FillPages(std::vector<PageRange> ranges, CheckpointReader& pages);
   Status ProtectRegions(const ProcessState& state);
+  Status SealRegions(const ProcessState& state);
   Status SetLayout(const ProcessState& state, int executable);
   Status BuildTask(const Task& task, const TaskState& state);
   Status SetCredentials(const Task& task, const Credentials& want);

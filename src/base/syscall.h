@@ -23,7 +23,9 @@ inline int ClockGettime(clockid_t clock, timespec* time) {
   return static_cast<int>(syscall(SYS_clock_gettime, clock, time));
 }
 
-inline int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+inline int PidfdOpen(pid_t pid, unsigned flags = 0) {
+  return static_cast<int>(syscall(SYS_pidfd_open, pid, flags));
+}
 
 // Another descriptor of the same open file description.
 inline int PidfdGetfd(int pidfd, int number) {

@@ -64,9 +64,7 @@ def documented():
 
 
 def without_places(words, place):
-    """Without what differs from run to run."""
-    words = words.removeprefix("retake: failed: ").replace(str(place.root / "work") + "/", "").replace(str(place.root) + "/", "")
-    return re.sub(r"pid \d+", "pid N", words)
+    return words.replace(str(place.root / "work") + "/", "").replace(str(place.root) + "/", "")
 
 
 def examine(bench, group, piece, port):
@@ -88,7 +86,8 @@ def examine(bench, group, piece, port):
         return "failed", f"it ended with {bench.process.returncode}: {bench.text()}"
     status, said = retake(bench, "checkpoint", str(bench.process.pid), "-o", str(bench.image), "--no-fsync")
     if status == 125:
-        return "refused", without_places(said.splitlines()[-1], place)
+        words = without_places(said.splitlines()[-1], place).removeprefix("retake: failed: ")
+        return "refused", re.sub(r"pid \d+", "pid N", words)
     if status not in (0, 3):
         return "failed", f"checkpoint: exit {status}: {said}"
     try:
@@ -97,7 +96,7 @@ def examine(bench, group, piece, port):
         if before != after:
             return "disturbed", f"{before} became {after} in the original"
         if status == 3:
-            return "named", without_places(sentence(said), place)
+            return "named", sentence(without_places(said, place))
         engine.kill_descendants()
         reaper = engine.Reaper()
         wait_until("the end of all of its processes", lambda: not reaper.poll())
