@@ -1,7 +1,6 @@
 // Descriptors of processes. Those of the tree are opened when the processes are there
 // (snapshot/restore.cc); until then, something else stands in their place.
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 
 #include "base/syscall.h"
 #include "snapshot/fd_kind.h"
+#include "tracee/ptrace.h"
 
 namespace retake {
 namespace {
@@ -39,8 +39,7 @@ Result<Fd> OpenOfNobody(const OpenFile& file) {
   if (child < 0) return ErrnoError("can't start a process");
   Fd fd(PidfdOpen(child, PidfdFlags(file)));
   int code = errno;
-  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  ptracer::KillAndReap(child);
   if (!fd) return Error(code, "can't open a descriptor of a process");
   return fd;
 }

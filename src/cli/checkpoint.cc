@@ -143,8 +143,8 @@ constinit const Verb kCheckpointVerb = {
         "retake checkpoint PID -o FILE [--tree|--no-tree]\n"
         "                  [--leave running|stopped|killed] [--check] [--force]\n"
         "                  [--skip-fd N[,N...]] [--tcp-close] [--files fail|keep|rewind]\n"
-        "                  [--self-contained] [--compress none|fast|small] [--no-fsync] [-q]\n"
-        "                  [--asked-at ADDRESS]",
+        "                  [--self-contained] [--compress none|fast|small] [--no-fsync]\n"
+        "                  [-q] [--asked-at ADDRESS]",
     .description =
         "Takes process PID and its descendants as they are at one instant: memory,\n"
         "registers, threads, open files, signals, timers. They need not have been\n"
