@@ -8,7 +8,8 @@
 //   }
 //
 // A structure is kept with its length. Fields are only ever appended: a reader that doesn't know a
-// field skips it, and one that misses a field leaves it as the structure's default.
+// field skips it, and one that misses a field leaves it as the structure's default. Where there may
+// be very many of a structure, it has an EncodeAll and a DecodeAll of its own.
 #ifndef RETAKE_SNAPSHOT_FIELDS_H_
 #define RETAKE_SNAPSHOT_FIELDS_H_
 
@@ -59,6 +60,7 @@ class FieldWriter {
   }
   template <typename T>
   void Put(const std::vector<T>& values) {
+    if constexpr (requires { EncodeAll(values, out_); }) return EncodeAll(values, out_);
     out_.Varint(values.size());
     for (const T& value : values) Put(value);
   }
@@ -113,6 +115,7 @@ class FieldReader {
   }
   template <typename T>
   void Get(std::vector<T>& values) {
+    if constexpr (requires { DecodeAll(in_, values); }) return DecodeAll(in_, values);
     values.clear();
     uint64_t count = in_.Count();
     // What a hostile count could make of it: no more than sixteen times the input's size at once.

@@ -3,6 +3,9 @@
 #define RETAKE_SNAPSHOT_PAGE_RANGE_H_
 
 #include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
 
 namespace retake {
 
@@ -23,6 +26,12 @@ void Visit(V& visit, PageRange& range) {
   visit("block", range.block);
   visit("offset", range.offset);
 }
+
+// How all ranges of a process are kept (snapshot/fields.h). There may be hundreds of thousands, and
+// a restored program waits until they are read: so each says only in what it differs from the one
+// before. Fails the reader on damaged input.
+void EncodeAll(const std::vector<PageRange>& ranges, ByteWriter& out);
+void DecodeAll(ByteReader& in, std::vector<PageRange>& ranges);
 
 }  // namespace retake
 

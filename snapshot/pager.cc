@@ -242,26 +242,30 @@ void KillTree(pid_t pid) {
 LazyMemory ChooseLazyMemory(const ProcessState& state, std::vector<PageRange>& at_once) {
   LazyMemory lazy;
   uint64_t bytes = 0;
-  auto region = state.memory.begin();
-  for (const PageRange& range : state.pages) {
-    while (region != state.memory.end() && region->start + region->size <= range.start) ++region;
-    bool later = region != state.memory.end() && region->start <= range.start &&
-                 range.start + range.size <= region->start + region->size &&
-                 MayComeLater(*region, state);
-    // Where nothing is, zeros are.
-    if (later && range.block == kZeroBlock) continue;
-    if (!later) {
-      at_once.push_back(range);
+  std::span<const PageRange> ranges = state.pages;
+  for (const MemoryRegion& region : state.memory) {
+    uint64_t end = region.start + region.size;
+    auto within = std::ranges::find_if(
+        ranges, [&](const PageRange& range) { return range.start + range.size > end; });
+    auto count = static_cast<size_t>(within - ranges.begin());
+    std::span<const PageRange> own = ranges.first(count);
+    ranges = ranges.subspan(count);
+    if (own.empty()) continue;
+    if (own[0].start < region.start || !MayComeLater(region, state)) {
+      at_once.insert(at_once.end(), own.begin(), own.end());
       continue;
     }
-    if (lazy.regions.empty() || lazy.regions.back() != &*region) lazy.regions.push_back(&*region);
-    if (!lazy.pages.empty() && lazy.pages.back().data() + lazy.pages.back().size() == &range) {
-      lazy.pages.back() = {lazy.pages.back().data(), lazy.pages.back().size() + 1};
-    } else {
-      lazy.pages.emplace_back(&range, 1);
+    size_t runs = lazy.pages.size();
+    for (size_t i = 0; i < own.size();) {
+      // Where nothing is, zeros are.
+      size_t first = i;
+      for (; i < own.size() && own[i].block != kZeroBlock; ++i) bytes += own[i].size;
+      if (i > first) lazy.pages.push_back(own.subspan(first, i - first));
+      while (i < own.size() && own[i].block == kZeroBlock) ++i;
     }
-    bytes += range.size;
+    if (lazy.pages.size() > runs) lazy.regions.push_back(&region);
   }
+  at_once.insert(at_once.end(), ranges.begin(), ranges.end());
   if (bytes >= kWorthIt) return lazy;
   at_once = state.pages;
   return {};

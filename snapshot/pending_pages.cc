@@ -4,6 +4,8 @@
 #include <iterator>
 #include <numeric>
 
+#include "base/populate.h"
+
 namespace retake {
 namespace {
 
@@ -16,6 +18,22 @@ PageRange Part(const PageRange& range, uint64_t start, uint64_t end) {
   return part;
 }
 
+// Their indices, those of one block together and ascending. By counting: sorting would take longer
+// than all else that a program waits for.
+std::vector<uint32_t> OrderByBlock(std::span<const PageRange* const> ranges) {
+  uint32_t last_block = 0;
+  for (const PageRange* range : ranges) last_block = std::max(last_block, range->block);
+  std::vector<uint32_t> next(size_t{last_block} + 2);  // where the next of each block goes
+  for (const PageRange* range : ranges) ++next[size_t{range->block} + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<uint32_t> order;
+  order.reserve(ranges.size());
+  Populate(order.data(), ranges.size() * sizeof(uint32_t));
+  order.resize(ranges.size());
+  for (uint32_t i = 0; i < ranges.size(); ++i) order[next[ranges[i]->block]++] = i;
+  return order;
+}
+
 }  // namespace
 
 PendingPages::PendingPages(std::span<const std::span<const PageRange>> runs) {
@@ -23,13 +41,11 @@ PendingPages::PendingPages(std::span<const std::span<const PageRange>> runs) {
   size_t count = 0;
   for (std::span<const PageRange> run : runs) count += run.size();
   ranges->by_address.reserve(count);
+  Populate(ranges->by_address.data(), count * sizeof(ranges->by_address[0]));
   for (std::span<const PageRange> run : runs) {
     for (const PageRange& range : run) ranges->by_address.push_back(&range);
   }
-  ranges->by_block.resize(count);
-  std::iota(ranges->by_block.begin(), ranges->by_block.end(), 0);
-  std::ranges::stable_sort(ranges->by_block, {},
-                           [&](uint32_t index) { return ranges->by_address[index]->block; });
+  ranges->by_block = OrderByBlock(ranges->by_address);
   gone_.resize(count);
   left_ = count;
   ranges_ = std::move(ranges);

@@ -7,6 +7,7 @@
 
 #include "archive/archive.h"
 #include "archive/format.h"
+#include "base/populate.h"
 
 namespace retake {
 
@@ -120,6 +121,10 @@ Status ArchiveReader::Unpack(const SectionInfo& info, std::vector<uint8_t>& out)
   }
   if (!context_) context_.reset(ZSTD_createDCtx());
   if (!context_) return Error(ENOMEM, "can't make a zstd context");
+  if (size_t size = begin + info.raw_size; size > out.capacity()) {
+    out.reserve(std::max(size, 2 * out.capacity()));
+    Populate(out.data() + begin, info.raw_size);
+  }
   out.resize(begin + info.raw_size);
   size_t got = ZSTD_decompressDCtx(context_.get(), out.data() + begin, info.raw_size, stored.data(),
                                    stored.size());

@@ -2,7 +2,7 @@
 
 namespace retake {
 
-uint64_t ByteReader::Varint() {
+uint64_t ByteReader::LongVarint() {
   uint64_t value = 0;
   for (int shift = 0; shift < 64; shift += 7) {
     uint8_t byte = U8();

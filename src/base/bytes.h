@@ -80,7 +80,11 @@ class ByteReader {
   }
   uint32_t U32() { return Fixed<uint32_t>(); }
   uint64_t U64() { return Fixed<uint64_t>(); }
-  uint64_t Varint();
+  uint64_t Varint() {
+    // Most take one byte.
+    if (ok_ && at_ < in_.size() && in_[at_] < 0x80) return in_[at_++];
+    return LongVarint();
+  }
   int64_t Signed() {
     uint64_t value = Varint();
     return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
@@ -110,6 +114,7 @@ class ByteReader {
   Status status(std::string_view what) const;
 
  private:
+  uint64_t LongVarint();
   bool Need(uint64_t size) {
     if (ok_ && size <= in_.size() - at_) return true;
     ok_ = false;
