@@ -97,7 +97,11 @@ Status KeepFiles(FilesToKeep which, CheckpointImage& image, CheckpointWriter& wr
 
 Result<Fd> CopyOfKept(const NamedFile& file, CheckpointReader& checkpoint) {
   std::string name = file.path.substr(file.path.rfind('/') + 1);
-  Fd copy(memfd_create(name.substr(0, 200).c_str(), MFD_CLOEXEC));
+  name = name.substr(0, 200);
+  // MFD_EXEC of <linux/memfd.h>, Linux 6.3: else a machine may be set so that it can't be executed.
+  constexpr unsigned kExecutable = 0x10;
+  Fd copy(memfd_create(name.c_str(), MFD_CLOEXEC | kExecutable));
+  if (!copy && errno == EINVAL) copy.Reset(memfd_create(name.c_str(), MFD_CLOEXEC));
   if (!copy || fchmod(copy.get(), file.mode & 0777) != 0 ||
       ftruncate(copy.get(), static_cast<off_t>(file.size)) != 0)
     return ErrnoError("can't make a copy of {} in memory ({} bytes)", file.path, file.size);
@@ -106,7 +110,10 @@ Result<Fd> CopyOfKept(const NamedFile& file, CheckpointReader& checkpoint) {
     ByteSpan bytes = TRY(checkpoint.Bytes(range));
     TRY(WriteAt(copy.get(), range.start, bytes.first(SizeWithin(range, file)), file.path));
   }
-  return copy;
+  // What may be written to can't be a process's executable, says Linux before 6.11.
+  Fd readable(open(fmt::format("/proc/self/fd/{}", copy.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!readable) return ErrnoError("can't open a copy of {} again", file.path);
+  return readable;
 }
 
 Status WriteBack(const NamedFile& file, int copy, const std::string& path) {

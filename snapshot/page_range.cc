@@ -40,7 +40,7 @@ void DecodeAll(ByteReader& in, std::vector<PageRange>& ranges) {
   ranges.clear();
   // No range takes less than a byte.
   ranges.reserve(std::min<uint64_t>(count, in.remaining()));
-  Populate(ranges.data(), ranges.capacity() * sizeof(PageRange));
+  Populate(ranges);
   auto narrow = [&](uint64_t wide) {
     if (wide > UINT32_MAX) in.Fail();
     return static_cast<uint32_t>(wide);

@@ -28,7 +28,7 @@ std::vector<uint32_t> OrderByBlock(std::span<const PageRange* const> ranges) {
   std::partial_sum(next.begin(), next.end(), next.begin());
   std::vector<uint32_t> order;
   order.reserve(ranges.size());
-  Populate(order.data(), ranges.size() * sizeof(uint32_t));
+  Populate(order);
   order.resize(ranges.size());
   for (uint32_t i = 0; i < ranges.size(); ++i) order[next[ranges[i]->block]++] = i;
   return order;
@@ -41,7 +41,7 @@ PendingPages::PendingPages(std::span<const std::span<const PageRange>> runs) {
   size_t count = 0;
   for (std::span<const PageRange> run : runs) count += run.size();
   ranges->by_address.reserve(count);
-  Populate(ranges->by_address.data(), count * sizeof(ranges->by_address[0]));
+  Populate(ranges->by_address);
   for (std::span<const PageRange> run : runs) {
     for (const PageRange& range : run) ranges->by_address.push_back(&range);
   }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace retake {
 
@@ -20,6 +21,15 @@ inline void Populate(void* start, size_t bytes) {
   uintptr_t from = (reinterpret_cast<uintptr_t>(start) + page - 1) / page * page;
   uintptr_t end = (reinterpret_cast<uintptr_t>(start) + bytes) / page * page;
   (void)madvise(reinterpret_cast<void*>(from), end - from, kPopulateWrite);
+}
+
+// What a vector has reserved.
+template <typename T>
+void Populate(std::vector<T>& reserved) {
+  T* start = reserved.data();
+  T* end = start + reserved.capacity();
+  Populate(start,
+           static_cast<size_t>(reinterpret_cast<char*>(end) - reinterpret_cast<char*>(start)));
 }
 
 }  // namespace retake
