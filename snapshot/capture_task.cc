@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 
+#include "arch/kept_regsets.h"
 #include "base/syscall.h"
 #include "snapshot/restarted_call.h"
 #include "snapshot/scheduling.h"
@@ -74,6 +75,10 @@ Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, const ProcStatu
   out.limit_restarts = LimitRestarts(call, task.registers);
   out.signal_mask = task.signal_mask;
   TRY(ptracer::GetVector(task.tid, out.vector_state));
+  for (const KeptRegset& regset : machine::KeptRegsets()) {
+    auto bytes = TRY(ptracer::GetRegset(task.tid, regset.type, regset.most));
+    if (!bytes.empty()) out.regsets.push_back({regset.type, std::move(bytes)});
+  }
   for (const siginfo_t& info : TRY(ptracer::PeekPending(task.tid, /*shared=*/false)))
     out.pending.push_back(KeptSignal(info));
   auto rseq = TRY(ptracer::GetRseq(task.tid));

@@ -117,6 +117,18 @@ void Visit(V& visit, KeptAttribute& attribute) {
   visit("value", attribute.value);
 }
 
+// A regset that is kept as it is (arch/kept_regsets.h).
+struct RegsetState {
+  uint32_t type = 0;
+  std::vector<uint8_t> bytes;
+};
+
+template <typename V>
+void Visit(V& visit, RegsetState& regset) {
+  visit("type", regset.type);
+  visit("bytes", regset.bytes);
+}
+
 // The nodes that a mask of a NUMA policy has room for.
 inline constexpr uint64_t kMaxNodes = 1024;
 
@@ -140,6 +152,7 @@ struct TaskState {
   uint32_t memory_policy = 0;         // get_mempolicy(2): MPOL_*
   std::vector<uint8_t> memory_nodes;  // its mask of nodes
   std::vector<KeptAttribute> attributes;
+  std::vector<RegsetState> regsets;
 };
 
 template <typename V>
@@ -163,6 +176,7 @@ void Visit(V& visit, TaskState& task) {
   visit("memory_policy", task.memory_policy);
   visit("memory_nodes", task.memory_nodes);
   visit("attributes", task.attributes);
+  visit("regsets", task.regsets);
 }
 
 struct SignalAction {

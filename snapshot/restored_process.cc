@@ -16,6 +16,7 @@
 #include <array>
 #include <cstring>
 
+#include "arch/kept_regsets.h"
 #include "base/clock.h"
 #include "base/syscall.h"
 #include "snapshot/descriptors.h"
@@ -480,6 +481,18 @@ Status RestoredProcess::LetExit(const BatchCall& exit) {
   return ptracer::Resume(pid_, ResumeKind::kContinue);
 }
 
+Status RestoredProcess::SetRegsets(pid_t tid, const TaskState& state) {
+  for (const RegsetState& regset : state.regsets) {
+    Status set = ptracer::SetRegset(tid, regset.type, regset.bytes);
+    if (set.ok()) continue;
+    auto known = std::ranges::find(machine::KeptRegsets(), regset.type, &KeptRegset::type);
+    const char* name =
+        known == machine::KeptRegsets().end() ? "some of its registers" : known->name;
+    return Error(set.error().code(), fmt::format("can't set {}", name), tid);
+  }
+  return {};
+}
+
 Status RestoredProcess::Complete(const ProcessState& state) {
   if (state.leader_exited) TRY(ExitLeader(state));
   std::span<const Task> tasks = LivingTasks(state);
@@ -487,6 +500,7 @@ Status RestoredProcess::Complete(const ProcessState& state) {
   TRY(Remote(tasks[0]).RemoveStub(mappings));
   for (size_t i = 0; i < tasks.size(); ++i) {
     TRY(ptracer::SetVector(tasks[i].tid, state.tasks[i].vector_state));
+    TRY(SetRegsets(tasks[i].tid, state.tasks[i]));
     Registers registers = state.tasks[i].registers;
     machine::ForgetSyscall(registers);
     TRY(ptracer::SetRegisters(tasks[i].tid, registers));

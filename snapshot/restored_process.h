@@ -100,6 +100,7 @@ class RestoredProcess {
   // Those that TaskState is about, in its order: without a leader that shall have exited.
   std::span<const Task> LivingTasks(const ProcessState& state) const;
   Status ExitLeader(const ProcessState& state);
+  static Status SetRegsets(pid_t tid, const TaskState& state);
   // The leader goes on with that call, which ends it.
   Status LetExit(const BatchCall& exit);
   RemoteCalls Remote(const Task& task);

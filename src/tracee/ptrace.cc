@@ -157,6 +157,23 @@ Status SetVector(pid_t pid, ByteSpan state) {
   return {};
 }
 
+Result<std::vector<uint8_t>> GetRegset(pid_t pid, uint32_t type, size_t most) {
+  std::vector<uint8_t> bytes(most);
+  iovec buffer{bytes.data(), bytes.size()};
+  bool got = Raw(PTRACE_GETREGSET, pid, static_cast<long>(type), &buffer) == 0;
+  // EINVAL: the kernel has none; ENODEV: the CPU.
+  if (!got && errno != EINVAL && errno != ENODEV) return Failed(pid, "can't read registers");
+  bytes.resize(got ? buffer.iov_len : 0);
+  return bytes;
+}
+
+Status SetRegset(pid_t pid, uint32_t type, ByteSpan bytes) {
+  iovec buffer{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+  if (Raw(PTRACE_SETREGSET, pid, static_cast<long>(type), &buffer) != 0)
+    return Failed(pid, "can't write registers");
+  return {};
+}
+
 Result<uint64_t> EventMessage(pid_t pid) {
   unsigned long message = 0;
   if (Raw(PTRACE_GETEVENTMSG, pid, nullptr, &message) != 0) {

@@ -49,6 +49,10 @@ Status GetVector(pid_t pid, std::vector<uint8_t>& state);
 // `state` must be whole: a short one is refused by the kernel.
 Status SetVector(pid_t pid, ByteSpan state);
 
+// Any regset, of at most so many bytes; none if the machine has no such thing.
+Result<std::vector<uint8_t>> GetRegset(pid_t pid, uint32_t type, size_t most);
+Status SetRegset(pid_t pid, uint32_t type, ByteSpan bytes);
+
 // The bytes of the word at an address; none if they can't be read.
 std::vector<uint8_t> PeekWord(pid_t pid, uint64_t address);
 
