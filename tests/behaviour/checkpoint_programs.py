@@ -67,7 +67,7 @@ def asked_for_by_itself(bench):
     bench.image.unlink()
     for variables, options, failure in (({}, {"image": bench.place.root / "no" / "image"}, "ENOENT"),
                                         ({"RETAKE_COMMAND": "/no/retake"}, {}, "ENOENT"), ({"RETAKE_COMMAND": "/bin/true"}, {}, "EIO"),
-                                        ({"PIDFD": "1"}, {}, "EOPNOTSUPP")):
+                                        ({"NETLINK": "1"}, {}, "EOPNOTSUPP")):
         said = ask(status=3, **options, **variables)
         expect([line for line in said if line != "asks"][-3:], [f"failed: {failure}", *rest], f"what it said with {variables}")
         expect(bench.image.exists(), False, "an image")
