@@ -73,3 +73,23 @@ def another_vdso(bench):
             bench.output.write_bytes(output)
             bench.run("restore", str(image), *new_pids)
             expect(sorted(bench.lines()), sorted(["ready", "another program", "status 0", "ended"]), f"what it said ({what})")
+
+
+def clocks_that_go_back(bench):
+    """After a reboot the machine's own clocks begin anew: that is said."""
+    bench.python("""
+import os, time
+print("ready")
+while not os.path.exists("go"): time.sleep(0.01)
+print("ended")
+""")
+    bench.await_line("ready")
+    bench.checkpoint()
+    output = bench.output.read_bytes()
+    bench.go()
+    new_pids = ["--pid", "new"] if bench.new_pids else []
+    for image, wanted in ((bench.image, False), (altered(bench, "uptime"), True)):
+        bench.output.write_bytes(output)
+        said = bench.run("restore", str(image), *new_pids).stderr
+        expect("start go back by 864" in said, wanted, f"whether it says so; it said {said!r}")
+        expect(bench.lines(), ["ready", "ended"], "what the program said")

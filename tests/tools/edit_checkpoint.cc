@@ -4,6 +4,7 @@
 //   edit_checkpoint FROM TO vdso      another vDSO: the last byte, which isn't code, is changed
 //   edit_checkpoint FROM TO layout    ... and the kernel has it alone, without what it reads
 //   edit_checkpoint FROM TO inside    ... and the first task stands in it
+//   edit_checkpoint FROM TO uptime    a machine that had run for a thousand days more
 #include <stdio.h>
 
 #include <string>
@@ -26,6 +27,10 @@ Result<std::vector<PageRange>> CopyPages(const std::vector<PageRange>& pages,
 }
 
 Status Alter(CheckpointImage& image, const std::string& what) {
+  if (what == "uptime") {
+    image.monotonic_at += int64_t{1000} * 86'400 * 1'000'000'000;
+    return {};
+  }
   if (image.requirements.vdso.empty()) return MakeError("it has no vDSO");
   image.requirements.vdso.back() ^= 1;
   image.requirements.kernel += "-other";
@@ -59,7 +64,7 @@ Status Edit(const std::string& from_path, const std::string& to_path, const std:
 
 int main(int argc, char** argv) {
   if (argc != 4) {
-    fprintf(stderr, "usage: edit_checkpoint FROM TO vdso|layout|inside\n");
+    fprintf(stderr, "usage: edit_checkpoint FROM TO vdso|layout|inside|uptime\n");
     return 2;
   }
   retake::Status done = retake::Edit(argv[1], argv[2], argv[3]);
