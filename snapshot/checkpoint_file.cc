@@ -196,6 +196,10 @@ Status CheckpointReader::Verify() {
   };
   for (const ProcessState& process : image_.processes) TRY(check(process.pages));
   for (const SharedObject& object : image_.shared_objects) TRY(check(object.pages));
+  for (const NamedFile& file : image_.mapped_files) TRY(check(file.pages));
+  for (const OpenFile& file : image_.open_files) {
+    if (file.named) TRY(check(file.named->pages));
+  }
   return {};
 }
 
