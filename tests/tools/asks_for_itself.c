@@ -1,6 +1,6 @@
 /* A program that asks for its own checkpoint, and says what came of it: asks_for_itself FILE
- * [OPTION...]. It has a thread and a child; with NETLINK in its environment, something that can't be
- * kept. Exits 4 where it was written, 5 where it has been restored, 3 where it failed. */
+ * [OPTION...]. It has a thread and a child; with NETLINK in its environment, something that can't
+ * be kept. Exits 4 where it was written, 5 where it has been restored, 3 where it failed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
