@@ -51,7 +51,8 @@ class Checkpoint {
     }
     tree_ = TRY(FrozenTree::Freeze(options_.pid, options_.descendants));
     TRY(CaptureAll());
-    if (writer_ != nullptr && !last_try_ && StandsInVdso()) {
+    bool may_wait = writer_ != nullptr && !last_try_;
+    if (may_wait && std::ranges::any_of(image_.processes, StandsInVdso)) {
       tree_->Release();
       return CheckpointReport{.in_vdso = true};
     }
@@ -96,20 +97,6 @@ class Checkpoint {
   bool MayLose(const Losses& losses) const {
     return losses.empty() ||
            (options_.accept_losses && std::ranges::all_of(losses, &Loss::forcible));
-  }
-
-  // A function of the vDSO that has begun can go on with that very vDSO only.
-  bool StandsInVdso() const {
-    auto stands = [](const ProcessState& process) {
-      auto vdso = std::ranges::find_if(process.memory, [](const MemoryRegion& region) {
-        return region.kind == MemoryKind::kKernel && region.name == "[vdso]";
-      });
-      return vdso != process.memory.end() &&
-             std::ranges::any_of(process.tasks, [&](const TaskState& task) {
-               return Pc(task.registers) - vdso->start < vdso->size;
-             });
-    };
-    return std::ranges::any_of(image_.processes, stands);
   }
 
   bool keeps_files() const { return writer_ != nullptr && options_.keep_files; }

@@ -215,4 +215,15 @@ Result<ByteSpan> CheckpointReader::Bytes(const PageRange& range) {
   return ByteSpan(loaded_).subspan(range.offset, range.size);
 }
 
+Status CheckpointReader::CopyPages(const std::vector<PageRange>& pages, uint64_t size, int fd,
+                                   const std::string& name) {
+  for (const PageRange& range : pages) {
+    if (range.block == kZeroBlock) continue;
+    ByteSpan bytes = TRY(Bytes(range));
+    uint64_t within = std::min(range.size, size - std::min(size, range.start));
+    TRY(WriteAt(fd, range.start, bytes.first(within), name));
+  }
+  return {};
+}
+
 }  // namespace retake

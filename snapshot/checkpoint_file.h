@@ -87,6 +87,10 @@ class CheckpointReader {
   Status Verify();
   // The pages of a range that isn't of zeros. The view is valid until the next call.
   Result<ByteSpan> Bytes(const PageRange& range);
+  // Writes pages of an object or a file of `size` bytes to `fd`, of which what isn't said is zero
+  // already: the last page may be longer. `name` is for messages.
+  Status CopyPages(const std::vector<PageRange>& pages, uint64_t size, int fd,
+                   const std::string& name);
   // That it reads from.
   int fd() const { return fd_; }
 

@@ -1,5 +1,6 @@
 #include "snapshot/checkpoint_image.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace retake {
@@ -122,6 +123,16 @@ class Checker {
 };
 
 }  // namespace
+
+bool StandsInVdso(const ProcessState& process) {
+  auto vdso = std::ranges::find_if(process.memory, [](const MemoryRegion& region) {
+    return region.kind == MemoryKind::kKernel && region.name == "[vdso]";
+  });
+  return vdso != process.memory.end() &&
+         std::ranges::any_of(process.tasks, [&](const TaskState& task) {
+           return task.registers.words[HostArch().pc] - vdso->start < vdso->size;
+         });
+}
 
 Status CheckImage(const CheckpointImage& image, uint32_t blocks, uint64_t block_bytes) {
   return Checker(image, blocks, block_bytes).Check();

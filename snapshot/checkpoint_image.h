@@ -503,6 +503,10 @@ void Visit(V& visit, CheckpointImage& image) {
   visit("asked_at", image.asked_at);
 }
 
+// Whether one of its tasks stands in a function of the vDSO: that can go on with this very vDSO
+// only.
+bool StandsInVdso(const ProcessState& process);
+
 // Whether what a decoded image refers to exists and makes sense: nothing after this has to check an
 // index or a range again.
 Status CheckImage(const CheckpointImage& image, uint32_t blocks, uint64_t block_bytes);

@@ -7,31 +7,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
+#include "archive/source.h"
 #include "snapshot/file_contents.h"
 
 namespace retake {
 namespace {
 
 constexpr uint64_t kAtOnce = 1 << 20;
-
-// Reads [at, at + bytes.size()) of the file: all of it, or what there is with zeros behind it.
-Status ReadAt(int fd, uint64_t at, std::span<uint8_t> bytes, const std::string& path) {
-  for (size_t done = 0; done < bytes.size();) {
-    ssize_t got =
-        pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoError("can't read {}", path);
-    if (got == 0) {
-      memset(bytes.data() + done, 0, bytes.size() - done);
-      break;
-    }
-    done += static_cast<size_t>(got);
-  }
-  return {};
-}
 
 // Where data begins at `at` or behind it, in a file that may have holes.
 uint64_t NextData(int fd, uint64_t at, uint64_t size) {
@@ -61,18 +45,14 @@ Status Keep(NamedFile& file, CheckpointWriter& writer) {
     uint64_t size = std::min(kAtOnce, file.size - at);
     // Zeros behind the end, up to a whole page.
     auto pages = std::span(buffer).first((size + page - 1) / page * page);
-    TRY(ReadAt(fd.get(), at, pages, file.path));
+    size_t got = TRY(ReadAt(fd.get(), at, pages, file.path));
+    std::ranges::fill(pages.subspan(got), 0);
     TRY(writer.AddPages(at, pages, true, file.pages));
     at += size;
   }
   TRY(check());
   file.kept = true;
   return {};
-}
-
-// Of a range, what is within the file: its last page may be longer.
-uint64_t SizeWithin(const PageRange& range, const NamedFile& file) {
-  return std::min(range.size, file.size - std::min(file.size, range.start));
 }
 
 }  // namespace
@@ -105,11 +85,7 @@ Result<Fd> CopyOfKept(const NamedFile& file, CheckpointReader& checkpoint) {
   if (!copy || fchmod(copy.get(), file.mode & 0777) != 0 ||
       ftruncate(copy.get(), static_cast<off_t>(file.size)) != 0)
     return ErrnoError("can't make a copy of {} in memory ({} bytes)", file.path, file.size);
-  for (const PageRange& range : file.pages) {
-    if (range.block == kZeroBlock) continue;
-    ByteSpan bytes = TRY(checkpoint.Bytes(range));
-    TRY(WriteAt(copy.get(), range.start, bytes.first(SizeWithin(range, file)), file.path));
-  }
+  TRY(checkpoint.CopyPages(file.pages, file.size, copy.get(), file.path));
   // What may be written to can't be a process's executable, says Linux before 6.11.
   Fd readable(open(fmt::format("/proc/self/fd/{}", copy.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!readable) return ErrnoError("can't open a copy of {} again", file.path);
@@ -125,11 +101,11 @@ Status WriteBack(const NamedFile& file, int copy, const std::string& path) {
   std::vector<uint8_t> buffer(kAtOnce);
   for (const PageRange& range : file.pages) {
     if (range.block == kZeroBlock) continue;
-    uint64_t end = range.start + SizeWithin(range, file);
+    uint64_t end = std::min(range.start + range.size, file.size);
     for (uint64_t at = range.start; at < end; at += kAtOnce) {
       auto bytes = std::span(buffer).first(std::min(kAtOnce, end - at));
-      TRY(ReadAt(copy, at, bytes, path));
-      TRY(WriteAt(fd.get(), at, bytes, path));
+      size_t got = TRY(ReadAt(copy, at, bytes, path));
+      TRY(WriteAt(fd.get(), at, bytes.first(got), path));
     }
   }
   return {};

@@ -198,13 +198,7 @@ class Restorer {
     if (fchmod(memory.get(), object.mode & 07777) != 0 ||
         ftruncate(memory.get(), static_cast<off_t>(object.size)) != 0)
       return ErrnoError("can't make {} of {} bytes", object.name, object.size);
-    for (const PageRange& range : object.pages) {
-      if (range.block == kZeroBlock) continue;
-      ByteSpan bytes = TRY(checkpoint_.Bytes(range));
-      // The last page may be longer than the file.
-      uint64_t size = std::min(range.size, object.size - std::min(object.size, range.start));
-      TRY(WriteAt(memory.get(), range.start, bytes.first(size), object.name));
-    }
+    TRY(checkpoint_.CopyPages(object.pages, object.size, memory.get(), object.name));
     return Keep(memory, material_.shared_objects);
   }
 
@@ -292,10 +286,13 @@ class Restorer {
     return OpenPidfds();
   }
 
+  static bool StandsForOneOfTree(const OpenFile& file) {
+    return file.pidfd && file.pidfd->pid != -1;
+  }
+
   // Before the husks, which inherit the pair of sockets.
   Status PreparePidfds() {
-    auto waits = [](const OpenFile& file) { return file.pidfd && file.pidfd->pid != -1; };
-    if (std::ranges::none_of(image_.open_files, waits)) return {};
+    if (std::ranges::none_of(image_.open_files, StandsForOneOfTree)) return {};
     std::array<int, 2> pair{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
       return ErrnoError("can't make a pair of sockets");
@@ -309,8 +306,7 @@ class Restorer {
     auto replaced = ReplacedFiles();
     for (size_t i = 0; i < image_.open_files.size(); ++i) {
       const OpenFile& file = image_.open_files[i];
-      bool waits = file.pidfd && file.pidfd->pid != -1;
-      if (!waits || replaced.contains(static_cast<uint32_t>(i))) continue;
+      if (!StandsForOneOfTree(file) || replaced.contains(static_cast<uint32_t>(i))) continue;
       Fd pidfd(PidfdOpen(PresentPid(file.pidfd->pid), PidfdFlags(file)));
       if (!pidfd) return ErrnoError("can't open a descriptor of process {}", file.pidfd->pid);
       for (size_t holder = 0; holder < processes_.size(); ++holder) {

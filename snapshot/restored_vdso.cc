@@ -93,6 +93,13 @@ Status RestoredProcess::MoveMappings(std::span<const Move> moves, const ProcessS
 Status RestoredProcess::ForwardVdso(const CheckpointImage& image, const ProcessState& state,
                                     ByteSpan vdso, uint64_t address) {
   std::vector<uint8_t> old = image.requirements.vdso;
+  if (StandsInVdso(state)) {
+    return Error(0,
+                 fmt::format("it was taken on another kernel ({}), and within a function of that "
+                             "kernel's vDSO: it can be restored there only",
+                             image.requirements.kernel),
+                 pid_);
+  }
   auto patches = machine::VdsoForwards(old, vdso, address);
   if (!patches.ok()) {
     return Error(0,
@@ -105,16 +112,6 @@ Status RestoredProcess::ForwardVdso(const CheckpointImage& image, const ProcessS
     std::ranges::copy(patch.bytes, old.begin() + static_cast<ptrdiff_t>(patch.offset));
   for (const MemoryRegion& region : KernelRegions(state)) {
     bool code = region.name == "[vdso]";
-    auto stands_in_it = [&](const TaskState& task) {
-      return Pc(task.registers) - region.start < region.size;
-    };
-    if (code && std::ranges::any_of(state.tasks, stands_in_it)) {
-      return Error(0,
-                   fmt::format("it was taken on another kernel ({}), and within a function of that "
-                               "kernel's vDSO: it can be restored there only",
-                               image.requirements.kernel),
-                   pid_);
-    }
     std::vector<BatchCall> map = {
         MakeCall(Sys::mmap, region.start, region.size, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~uint64_t{0}, 0)};

@@ -8,10 +8,8 @@
 #include <algorithm>
 
 namespace retake {
-namespace {
 
-Result<size_t> ReadFully(int fd, uint64_t offset, std::span<uint8_t> buffer,
-                         const std::string& name) {
+Result<size_t> ReadAt(int fd, uint64_t offset, std::span<uint8_t> buffer, const std::string& name) {
   size_t done = 0;
   while (done < buffer.size()) {
     ssize_t got =
@@ -25,8 +23,6 @@ Result<size_t> ReadFully(int fd, uint64_t offset, std::span<uint8_t> buffer,
   }
   return done;
 }
-
-}  // namespace
 
 Result<Fd> OpenRegularFile(const std::string& path) {
   // O_NONBLOCK: a fifo in the place of a file must not hang us.
@@ -45,7 +41,7 @@ Result<uint64_t> FileSource::Size() const {
 }
 
 Result<size_t> FileSource::ReadAt(uint64_t offset, std::span<uint8_t> buffer) const {
-  return ReadFully(file_.get(), offset, buffer, name_);
+  return retake::ReadAt(file_.get(), offset, buffer, name_);
 }
 
 Result<size_t> MemorySource::ReadAt(uint64_t offset, std::span<uint8_t> buffer) const {

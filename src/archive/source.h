@@ -55,6 +55,8 @@ class MemorySource final : public ByteSource {
 // Opens `path` read-only; refuses what is not a regular file, and can't be made to wait by one.
 Result<Fd> OpenRegularFile(const std::string& path);
 
+// Reads up to buffer.size() bytes at `offset`; fewer only where the file ends.
+Result<size_t> ReadAt(int fd, uint64_t offset, std::span<uint8_t> buffer, const std::string& name);
 // Writes all of `bytes` at `offset`, through short writes and interruptions.
 Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, const std::string& name);
 
