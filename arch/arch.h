@@ -349,8 +349,9 @@ void AnswerCpuid(Registers& regs, const TrappedInstruction& insn, const CpuidRes
 Result<std::vector<Patch>> VdsoPatches(ByteSpan elf);
 
 // The same, but each function goes on in the one of that name in `other`, the image of a vDSO that
-// is mapped at `address`, and makes the plain syscall only if there is none. vDSO getrandom answers
-// ENOSYS all the same: its state is the kernel's that made it.
+// is mapped at `address`, and makes the plain syscall only if there is none (on x86_64 also where a
+// jump doesn't fit; on aarch64 that fails). vDSO getrandom answers ENOSYS all the same: its state
+// is the kernel's that made it.
 Result<std::vector<Patch>> VdsoForwards(ByteSpan elf, ByteSpan other, uint64_t address);
 
 // What to write over the code of a dynamic loader (an executable mapping, whole pages) so that it
