@@ -19,6 +19,7 @@
 #include "snapshot/file_contents.h"
 #include "snapshot/frozen_tree.h"
 #include "snapshot/kept_files.h"
+#include "snapshot/machine_clocks.h"
 #include "snapshot/saved_pages.h"
 #include "tracee/proc_files.h"
 
@@ -153,6 +154,7 @@ class Checkpoint {
       if (process.condition != ProcessCondition::kZombie)
         process.descriptors = std::move(tables.at(next++));
     }
+    if (!living.empty()) TRY(CaptureClocks(living[0], living, image_));
     if (writer_ != nullptr) {
       HashWrittenFiles(image_);
       TRY(objects_.Save(room_));

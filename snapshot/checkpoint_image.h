@@ -473,10 +473,23 @@ void Visit(V& visit, Requirements& requirements) {
 // What a restore does about files that aren't as they were (--files).
 enum class FilePolicy : uint8_t { kFail = 0, kKeep, kRewind };
 
+// How far the clocks that count from the machine's start are ahead of the machine's own, as
+// processes of a time namespace see them. Nanoseconds.
+struct ClockShift {
+  int64_t monotonic = 0, boottime = 0;
+  bool operator==(const ClockShift&) const = default;
+};
+
+template <typename V>
+void Visit(V& visit, ClockShift& shift) {
+  visit("monotonic", shift.monotonic);
+  visit("boottime", shift.boottime);
+}
+
 struct CheckpointImage {
   Requirements requirements;
   int64_t taken_at = 0;                       // CLOCK_REALTIME
-  int64_t monotonic_at = 0, boottime_at = 0;  // the same instant
+  int64_t monotonic_at = 0, boottime_at = 0;  // the same instant, as the processes see it
   int64_t pause = 0;                          // how long the processes stood still
   std::vector<ProcessState> processes;        // parents before children; the first is the root
   std::vector<NamedFile> mapped_files;
@@ -485,6 +498,8 @@ struct CheckpointImage {
   Losses losses;  // what was lost with --force
   FilePolicy files = FilePolicy::kFail;
   uint64_t asked_at = 0;  // where the root waits, having asked for this checkpoint; 0: it hasn't
+  std::string boot;       // the kernel's name for the machine's run; empty: it wasn't known
+  ClockShift clock_shift;
 };
 
 template <typename V>
@@ -501,6 +516,8 @@ void Visit(V& visit, CheckpointImage& image) {
   visit("losses", image.losses);
   visit("files", image.files);
   visit("asked_at", image.asked_at);
+  visit("boot", image.boot);
+  visit("clock_shift", image.clock_shift);
 }
 
 // Whether one of its tasks stands in a function of the vDSO: that can go on with this very vDSO

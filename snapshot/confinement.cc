@@ -22,6 +22,8 @@ namespace {
 constexpr std::array<const char*, 10> kNamespaces = {
     "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children",
     "user",   "uts"};
+// A tree's time namespace is kept (snapshot/machine_clocks.h).
+constexpr size_t kTime = 6, kTimeForChildren = 7;
 
 using Namespaces = std::array<std::string, kNamespaces.size()>;
 
@@ -55,7 +57,8 @@ class Finder {
       for (size_t i = 0; i < kNamespaces.size(); ++i) {
         // What holds for all is said once.
         if (task.tid != first && theirs[i] == firsts[i]) continue;
-        if (theirs[i] == kOurs[i] || kOurs[i].empty()) continue;
+        const std::string& wanted = i == kTimeForChildren ? theirs[kTime] : kOurs[i];
+        if (i == kTime || theirs[i] == wanted || kOurs[i].empty()) continue;
         if (theirs[i].empty()) {
           // It has been made, and nothing is in it yet; or it may not be looked at.
           Lose(task.tid, "namespace",

@@ -25,6 +25,7 @@
 #include "snapshot/first_process.h"
 #include "snapshot/io_signals.h"
 #include "snapshot/kept_files.h"
+#include "snapshot/machine_clocks.h"
 #include "snapshot/restored_process.h"
 #include "tracee/proc_files.h"
 
@@ -509,14 +510,8 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
           "CAP_CHECKPOINT_RESTORE, or a user namespace");
     }
   }
-  // After a reboot, or on another machine.
-  int64_t back = image.monotonic_at - ClockNanoseconds(CLOCK_MONOTONIC);
-  if (back > 0) {
-    notes.push_back(fmt::format(
-        "the clocks that count from the machine's start go back by {} s for what is restored: who "
-        "sleeps until a time on them sleeps that much longer",
-        (back + 999'999'999) / 1'000'000'000));
-  }
+  std::string clocks = TRY(EnterClocks(WantedShift(image)));
+  if (!clocks.empty()) notes.push_back(std::move(clocks));
   bool for_parent = false;
   auto restore = [&] { return Restorer(checkpoint, options, rights, for_parent).Restore(); };
   bool all = rights == Rights::kAll;

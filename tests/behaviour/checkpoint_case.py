@@ -80,7 +80,7 @@ CASES = {
     "C01_self_contained": files.self_contained,
     "C01_self_contained_without_open_files": files.self_contained_without_open_files,
     "C01_another_kernels_vdso": kernels.another_vdso,
-    "C01_clocks_that_go_back": kernels.clocks_that_go_back,
+    "C01_clocks_after_reboot": kernels.clocks_after_reboot,
     "C05_matrix_tasks": matrix.matrix("tasks"),
 }
 CASES.update(moments.MOMENT_CASES)

@@ -4,7 +4,8 @@
 //   edit_checkpoint FROM TO vdso      another vDSO: the last byte, which isn't code, is changed
 //   edit_checkpoint FROM TO layout    ... and the kernel has it alone, without what it reads
 //   edit_checkpoint FROM TO inside    ... and the first task stands in it
-//   edit_checkpoint FROM TO uptime    a machine that had run for a thousand days more
+//   edit_checkpoint FROM TO boot      the machine before it was started anew
+//   edit_checkpoint FROM TO uptime    ... having run for a thousand days more
 #include <stdio.h>
 
 #include <string>
@@ -27,8 +28,11 @@ Result<std::vector<PageRange>> CopyPages(const std::vector<PageRange>& pages,
 }
 
 Status Alter(CheckpointImage& image, const std::string& what) {
-  if (what == "uptime") {
-    image.monotonic_at += int64_t{1000} * 86'400 * 1'000'000'000;
+  if (what == "boot" || what == "uptime") {
+    image.boot = "another";
+    int64_t more = what == "boot" ? 0 : int64_t{1000} * 86'400 * 1'000'000'000;
+    image.monotonic_at += more;
+    image.boottime_at += more;
     return {};
   }
   if (image.requirements.vdso.empty()) return MakeError("it has no vDSO");
@@ -64,7 +68,7 @@ Status Edit(const std::string& from_path, const std::string& to_path, const std:
 
 int main(int argc, char** argv) {
   if (argc != 4) {
-    fprintf(stderr, "usage: edit_checkpoint FROM TO vdso|layout|inside|uptime\n");
+    fprintf(stderr, "usage: edit_checkpoint FROM TO vdso|layout|inside|boot|uptime\n");
     return 2;
   }
   retake::Status done = retake::Edit(argv[1], argv[2], argv[3]);
