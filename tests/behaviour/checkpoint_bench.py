@@ -48,9 +48,10 @@ class Bench:
         return self.text().splitlines()
 
     def await_line(self, wanted, seconds=60):
-        """Until a line that begins so has been said."""
-        wait_until(f"the line {wanted!r}", lambda: any(line.startswith(wanted) for line in self.lines()), seconds,
-                   lambda: self.text()[-2000:])
+        """Until a line that begins so has been said, to its end: python writes that by a call of its own."""
+        def is_said():
+            return any(line.startswith(wanted) and line.endswith("\n") for line in self.text().splitlines(keepends=True))
+        wait_until(f"the line {wanted!r}", is_said, seconds, lambda: self.text()[-2000:])
 
     def run(self, *arguments, status=0, seconds=120, user=()):
         done = subprocess.run([*user, self.retake, *arguments], cwd=self.place.work, env=self.place.environment(),
