@@ -21,6 +21,7 @@
 #include "snapshot/kept_files.h"
 #include "snapshot/machine_clocks.h"
 #include "snapshot/saved_pages.h"
+#include "snapshot/sessions.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -148,6 +149,8 @@ class Checkpoint {
       image_.processes.back().parent = static_cast<uint32_t>(frozen.parent);
     }
     TRY(FindSharing(living, sharing_, image_.losses));
+    image_.leaderless = !ProcStat::Read(image_.processes[0].session).ok();
+    FindLostSessions(image_.processes, image_.losses);
     auto tables = TRY(descriptors_.Tables(living, zombies));
     size_t next = 0;
     for (ProcessState& process : image_.processes) {

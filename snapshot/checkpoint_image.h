@@ -500,6 +500,7 @@ struct CheckpointImage {
   uint64_t asked_at = 0;  // where the root waits, having asked for this checkpoint; 0: it hasn't
   std::string boot;       // the kernel's name for the machine's run; empty: it wasn't known
   ClockShift clock_shift;
+  bool leaderless = false;  // the session that the root was in had no leader any more
 };
 
 template <typename V>
@@ -518,6 +519,7 @@ void Visit(V& visit, CheckpointImage& image) {
   visit("asked_at", image.asked_at);
   visit("boot", image.boot);
   visit("clock_shift", image.clock_shift);
+  visit("leaderless", image.leaderless);
 }
 
 // Whether one of its tasks stands in a function of the vDSO: that can go on with this very vDSO

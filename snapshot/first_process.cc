@@ -22,11 +22,12 @@ namespace {
 
 constexpr int kFailed = 125;
 constexpr int kReapBound = 10'000;  // ms
+constexpr int kPassedOn[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH};
 
-// What the process that restores tells: the root's pid as it sees it and no text, or why there is
+// What the process that restores tells: the root as it sees it and no text, or why there is
 // none; then, of a first process, the root's wait status.
 struct Report {
-  pid_t root = 0;
+  RestoredRoot root;
   uint32_t text_size = 0;
 };
 
@@ -64,27 +65,31 @@ Status EndWithParent(int report) {
 }
 
 // Nobody may be there to hear it any more.
-void Tell(int report, const Result<pid_t>& root) {
+void Tell(int report, const Result<RestoredRoot>& root) {
   // Before it is told: who hears it may end at once.
   OutliveParent();
-  Report said{.root = root.ok() ? *root : 0};
+  Report said{.root = root.ok() ? *root : RestoredRoot()};
   std::string text = root.ok() ? "" : root.error().Message();
   said.text_size = static_cast<uint32_t>(text.size());
   if (WriteAll(report, &said, sizeof said)) (void)WriteAll(report, text.data(), text.size());
 }
 
-[[noreturn]] void RestoreOnly(const Fd& report, const std::function<Result<pid_t>()>& restore) {
+[[noreturn]] void RestoreOnly(const Fd& report, const RestoreFunction& restore) {
   Status waited_for = EndWithParent(report.get());
-  Result<pid_t> root = waited_for.ok() ? restore() : Result<pid_t>(waited_for.error());
+  Result<RestoredRoot> root =
+      waited_for.ok() ? restore() : Result<RestoredRoot>(waited_for.error());
   Tell(report.get(), root);
   _exit(root.ok() ? 0 : kFailed);
 }
 
-std::atomic<pid_t> first_root = 0;
+std::atomic<pid_t> passed_to = 0;
 
-void PassOn(int signal) {
-  pid_t root = first_root;
-  if (root > 0) kill(root, signal);
+void PassOn(int signal, siginfo_t* info, void*) {
+  pid_t program = passed_to;
+  // A terminal sends these to its whole group in front.
+  bool has_it = (signal == SIGINT || signal == SIGQUIT) && info->si_code == SI_KERNEL &&
+                getpgid(program) == getpgrp();
+  if (!has_it) kill(program, signal);
 }
 
 // Of its own, since it has other pids to show.
@@ -125,24 +130,19 @@ Status Prepare(const FirstOptions& options, int report) {
 }
 
 [[noreturn]] void BeFirst(const FirstOptions& options, const Fd& report,
-                          const std::function<Result<pid_t>()>& restore) {
+                          const RestoreFunction& restore) {
   Status prepared = Prepare(options, report.get());
-  Result<pid_t> root = prepared.ok() ? restore() : Result<pid_t>(prepared.error());
+  Result<RestoredRoot> root = prepared.ok() ? restore() : Result<RestoredRoot>(prepared.error());
   Tell(report.get(), root);
   if (!root.ok()) _exit(kFailed);
-  first_root = *root;
-  for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH}) {
-    struct sigaction action {};
-    action.sa_handler = PassOn;
-    sigaction(signal, &action, nullptr);
-  }
+  PassSignalsOn(root->pid);
   LetGoOfFiles(report.get());
   for (;;) {
     auto stop = ptracer::WaitAny();
     if (!stop.ok()) _exit(0);  // the last has ended
     if (!*stop || !(*stop)->status.gone()) continue;
     int status = (*stop)->status.raw();
-    if ((*stop)->pid == *root) (void)WriteAll(report.get(), &status, sizeof status);
+    if ((*stop)->pid == root->pid) (void)WriteAll(report.get(), &status, sizeof status);
   }
 }
 
@@ -170,14 +170,14 @@ Result<pid_t> Start(Fd& told, const std::function<void(const Fd& report)>& work)
   return child;
 }
 
-// The root's pid as `child` sees it, when it has told; `child` has ended if there is none.
-Result<pid_t> RootFrom(const Fd& told, pid_t child) {
+// The root as `child` sees it, when it has told; `child` has ended if there is none.
+Result<RestoredRoot> RootFrom(const Fd& told, pid_t child) {
   Report said;
   if (!ReadAll(told.get(), &said, sizeof said)) {
     ptracer::KillAndReap(child);
     return Error(0, "the process that should restore it ended", child);
   }
-  if (said.root != 0) return said.root;
+  if (said.root.pid != 0) return said.root;
   std::string text(said.text_size, 0);
   (void)ReadAll(told.get(), text.data(), text.size());
   ptracer::KillAndReap(child);
@@ -185,6 +185,27 @@ Result<pid_t> RootFrom(const Fd& told, pid_t child) {
 }
 
 }  // namespace
+
+void HoldSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : kPassedOn) sigaddset(&signals, signal);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void PassSignalsOn(pid_t program) {
+  passed_to = program;
+  struct sigaction action {};
+  action.sa_sigaction = PassOn;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : kPassedOn) {
+    sigaction(signal, &action, nullptr);
+    sigaddset(&signals, signal);
+  }
+  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+}
 
 void OutliveParent() { prctl(PR_SET_PDEATHSIG, 0); }
 
@@ -228,7 +249,7 @@ Status EnterUserNamespace() {
 }
 
 Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
-                                       const std::function<Result<pid_t>()>& restore) {
+                                       const RestoreFunction& restore) {
   if (options.new_pids && unshare(CLONE_NEWPID) != 0)
     return ErrnoError("can't make a pid namespace");
   RestoredTree tree;
@@ -239,18 +260,19 @@ Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
   return tree;
 }
 
-Result<RestoredTree> RestoreAside(const std::function<Result<pid_t>()>& restore) {
+Result<RestoredTree> RestoreAside(const RestoreFunction& restore) {
   Fd told;
   pid_t child = TRY(Start(told, [&](const Fd& report) { RestoreOnly(report, restore); }));
-  Result<pid_t> root = RootFrom(told, child);
+  Result<RestoredRoot> root = RootFrom(told, child);
   if (!root.ok()) {
     // What had begun as the root would hold its pid until this ends.
     ptracer::ReapAll(kReapBound);
     return root.error();
   }
-  RestoredTree tree{.root = *root};
+  RestoredTree tree{.root = root->pid};
   // It holds what the program has open.
   TRY(ptracer::WaitOne(child, -1));
+  if (root->made_by != 0) TRY(ptracer::WaitOne(root->made_by, -1));
   return tree;
 }
 

@@ -31,16 +31,27 @@ struct FirstOptions {
   int terminal = -1;      // the master of its controlling terminal; -1: it has none
 };
 
+// Signals that a program may be sent while it is being restored wait for PassSignalsOn.
+void HoldSignals();
+// From here on what is sent to this process is sent to `program`, but for what a terminal has sent
+// to both.
+void PassSignalsOn(pid_t program);
+
 // The one step from nothing to the whole tree.
 void OutliveParent();
 
-// Calls `restore`, which returns the pid of a tree's root, in a new process that is gone
-// afterwards. The root must be this one's child.
-Result<RestoredTree> RestoreAside(const std::function<Result<pid_t>()>& restore);
+struct RestoredRoot {
+  pid_t pid = 0;
+  // What it was made by, a child of the same parent, which has ended; 0: there was none.
+  pid_t made_by = 0;
+};
+using RestoreFunction = std::function<Result<RestoredRoot>()>;
+
+// Calls `restore` in a new process that is gone afterwards. The root must be this one's child.
+Result<RestoredTree> RestoreAside(const RestoreFunction& restore);
 
 // ... that stays.
-Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
-                                       const std::function<Result<pid_t>()>& restore);
+Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options, const RestoreFunction& restore);
 
 }  // namespace retake
 

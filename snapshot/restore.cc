@@ -27,6 +27,7 @@
 #include "snapshot/kept_files.h"
 #include "snapshot/machine_clocks.h"
 #include "snapshot/restored_process.h"
+#include "snapshot/restored_sessions.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -59,13 +60,17 @@ class Restorer {
   // `for_parent`: the root is to be our parent's child.
   Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, Rights rights,
            bool for_parent)
-      : checkpoint_(checkpoint), image_(checkpoint.image()), options_(options) {
+      : checkpoint_(checkpoint),
+        image_(checkpoint.image()),
+        options_(options),
+        sessions_(image_, options.same_pids, processes_,
+                  [this](size_t index) { return TakeTerminal(index); }) {
     material_.rights = rights;
     material_.for_parent = for_parent;
     material_.in_front = !options.detached;
   }
 
-  Result<pid_t> Restore() {
+  Result<RestoredRoot> Restore() {
     // Its waits are short. (Set before a fork, it would be the child's default.)
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     TRY(OpenMaterial());
@@ -85,7 +90,7 @@ class Restorer {
     for (size_t i = processes_.size(); i-- > 0;) {
       if (IsZombie(i)) TRY(processes_[i]->EndAs(image_.processes[i].wait_status));
     }
-    pid_t root = processes_[0]->pid();
+    RestoredRoot root{.pid = processes_[0]->pid(), .made_by = sessions_.made_by()};
     OutliveParent();
     // Those that are stopped first: their parents find them so.
     for (auto condition : {ProcessCondition::kStopped, ProcessCondition::kRunning}) {
@@ -244,7 +249,7 @@ class Restorer {
     return {};
   }
 
-  // The pid that a process, or the leader of a group, has now; 0: it isn't of the tree.
+  // The pid that a process has now; 0: it isn't of the tree.
   pid_t PresentPid(pid_t pid) const {
     auto process = std::ranges::find(image_.processes, pid, &ProcessState::pid);
     if (process == image_.processes.end()) return 0;
@@ -256,7 +261,7 @@ class Restorer {
   Status SetForeground(size_t index) {
     const ProcessState& state = image_.processes[index];
     int slave = state.controlling_terminal < 0 ? -1 : TRY(SlaveOf(state.controlling_terminal));
-    pid_t group = PresentPid(state.foreground_group);
+    pid_t group = sessions_.PresentGroup(state.foreground_group);
     if (slave < 0) return {};
     if (state.session == state.pid && group != 0) {
       ByteSpan bytes(reinterpret_cast<const uint8_t*>(&group), sizeof group);
@@ -276,13 +281,8 @@ class Restorer {
     return {};
   }
 
-  pid_t PidFor(size_t index) const { return options_.same_pids ? image_.processes[index].pid : 0; }
-
   Status StartAll() {
-    processes_.resize(image_.processes.size());
-    processes_[0] = TRY(RestoredProcess::Start(material_, PidFor(0)));
-    TRY(StartChildrenOf(0));
-    for (size_t i = 0; i < processes_.size(); ++i) TRY(JoinGroup(i));
+    TRY(sessions_.StartAll(material_));
     for (size_t i = 0; i < processes_.size(); ++i) TRY(SetForeground(i));
     return OpenPidfds();
   }
@@ -319,64 +319,10 @@ class Restorer {
     return {};
   }
 
-  // A child is of the session that its parent was of when it made it. So those of another session
-  // than the parent's last come before the parent makes its own.
-  Status StartChildrenOf(size_t index) {
-    const ProcessState& parent = image_.processes[index];
-    bool leads = parent.session == parent.pid;
-    auto start = [&](bool before) -> Status {
-      for (size_t i = index + 1; i < processes_.size(); ++i) {
-        const ProcessState& child = image_.processes[i];
-        if (child.parent != index) continue;
-        bool earlier = leads && child.session != parent.session && child.session != child.pid;
-        if (earlier != before) continue;
-        processes_[i] = TRY(processes_[index]->StartChild(PidFor(i), child.exit_signal));
-        TRY(StartChildrenOf(i));
-      }
-      return {};
-    };
-    TRY(start(true));
-    if (leads) {
-      uint64_t result = TRY(processes_[index]->Call(MakeCall(Sys::setsid)));
-      if (CallFailed(result)) {
-        return Error(static_cast<int>(-result), "can't make a session of its own",
-                     processes_[index]->pid());
-      }
-      TRY(TakeTerminal(index));
-    }
-    return start(false);
-  }
-
-  // Groups whose leader is of the tree; the others are whoever's restores it.
-  Status JoinGroup(size_t index) {
-    const ProcessState& state = image_.processes[index];
-    if (state.group == state.session) {
-      // Its session's first group, which it is in by birth.
-      bool known = std::ranges::any_of(
-          image_.processes, [&](const ProcessState& other) { return other.pid == state.session; });
-      if (known) return {};
-    }
-    auto leader = std::ranges::find(image_.processes, state.group, &ProcessState::pid);
-    if (leader == image_.processes.end()) return {};
-    size_t leader_index = static_cast<size_t>(leader - image_.processes.begin());
-    auto join = [&](size_t which, pid_t group) -> Status {
-      if (getpgid(processes_[which]->pid()) == group) return {};
-      uint64_t result =
-          TRY(processes_[which]->Call(MakeCall(Sys::setpgid, 0, static_cast<uint64_t>(group))));
-      if (CallFailed(result)) {
-        return Error(static_cast<int>(-result), fmt::format("can't join process group {}", group),
-                     processes_[which]->pid());
-      }
-      return {};
-    };
-    pid_t group = processes_[leader_index]->pid();
-    if (leader->session != leader->pid) TRY(join(leader_index, group));
-    return leader_index == index ? Status() : join(index, group);
-  }
-
   // When all are there that a description may signal.
   Status RestoreSignals() {
     PresentId present = [&](int type, pid_t id) -> pid_t {
+      if (type == F_OWNER_PGRP) return sessions_.PresentGroup(id);
       if (type != F_OWNER_TID) return PresentPid(id);
       for (size_t i = 0; i < processes_.size(); ++i) {
         pid_t tid = processes_[i]->PresentTid(image_.processes[i], id);
@@ -417,7 +363,8 @@ class Restorer {
   RestoreMaterial material_;
   std::vector<Fd> files_, held_;
   std::map<int32_t, int> slaves_;  // by the index that the pseudoterminal had
-  std::vector<std::unique_ptr<RestoredProcess>> processes_;
+  RestoredSessions::Processes processes_;
+  RestoredSessions sessions_;
 };
 
 // An ordinary user's processes are all his, and of his groups.
@@ -449,7 +396,7 @@ Status CheckUser(const CheckpointImage& image) {
 
 // Whether nobody has their pids. What has ended and waits to be reaped holds its pid until then:
 // not for long, if its parent is init.
-bool AreFree(std::span<const ProcessState> processes) {
+bool AreFree(const CheckpointImage& image) {
   constexpr int kBound = 5'000;  // ms
   int64_t deadline = MonotonicMilliseconds() + kBound;
   auto is_free = [&](pid_t pid) {
@@ -460,11 +407,12 @@ bool AreFree(std::span<const ProcessState> processes) {
       usleep(1'000);
     }
   };
-  return std::ranges::all_of(processes, [&](const ProcessState& process) {
-    return is_free(process.pid) && std::ranges::all_of(process.tasks, [&](const TaskState& task) {
-             return is_free(task.tid);
-           });
-  });
+  return std::ranges::all_of(AbsentLeaders(image), is_free) &&
+         std::ranges::all_of(image.processes, [&](const ProcessState& process) {
+           return is_free(process.pid) &&
+                  std::ranges::all_of(process.tasks,
+                                      [&](const TaskState& task) { return is_free(task.tid); });
+         });
 }
 
 }  // namespace
@@ -515,7 +463,7 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
   bool for_parent = false;
   auto restore = [&] { return Restorer(checkpoint, options, rights, for_parent).Restore(); };
   bool all = rights == Rights::kAll;
-  FirstOptions first{.new_pids = options.same_pids && (!all || !AreFree(image.processes))};
+  FirstOptions first{.new_pids = options.same_pids && (!all || !AreFree(image))};
   // Somebody has to lead the session that the terminal is of.
   bool led = std::ranges::any_of(image.processes, [&](const ProcessState& process) {
     return process.pid == image.processes[0].session;
@@ -525,7 +473,7 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
   if (first.new_pids || OutsideTerminal(image) != nullptr) {
     tree = TRY(RestoreUnderFirst(first, restore));
   } else if (options.detached) {
-    tree.root = TRY(restore());
+    tree.root = TRY(restore()).pid;
   } else {
     for_parent = true;
     tree = TRY(RestoreAside(restore));

@@ -166,7 +166,16 @@ uint64_t RestoredProcess::scratch() const {
 }
 
 Result<std::unique_ptr<RestoredProcess>> RestoredProcess::StartChild(pid_t pid, int exit_signal) {
-  pid_t child = TRY(Remote(tasks_[0]).Clone(0, exit_signal, pid));
+  return StartProcess(0, exit_signal, pid);
+}
+
+Result<std::unique_ptr<RestoredProcess>> RestoredProcess::StartSibling(pid_t pid) {
+  return StartProcess(CLONE_PARENT, 0, pid);
+}
+
+Result<std::unique_ptr<RestoredProcess>> RestoredProcess::StartProcess(uint64_t flags,
+                                                                       int exit_signal, pid_t pid) {
+  pid_t child = TRY(Remote(tasks_[0]).Clone(flags, exit_signal, pid));
   TaskMemory memory = TRY(TaskMemory::Open(child));
   std::unique_ptr<RestoredProcess> process(
       new RestoredProcess(material_, child, std::move(memory)));

@@ -60,6 +60,9 @@ class RestoredProcess {
 
   // A child of it, as empty as it is.
   Result<std::unique_ptr<RestoredProcess>> StartChild(pid_t pid, int exit_signal);
+  // A child of its parent, in its own session and group, which ends with the signal that it ends
+  // with.
+  Result<std::unique_ptr<RestoredProcess>> StartSibling(pid_t pid);
   // One call of its own.
   Result<uint64_t> Call(const BatchCall& call);
   // The same with bytes that the call points to, at scratch().
@@ -97,6 +100,7 @@ class RestoredProcess {
       : material_(material), pid_(pid), memory_(std::move(memory)) {}
 
   Status Prepare();
+  Result<std::unique_ptr<RestoredProcess>> StartProcess(uint64_t flags, int exit_signal, pid_t pid);
   // Those that TaskState is about, in its order: without a leader that shall have exited.
   std::span<const Task> LivingTasks(const ProcessState& state) const;
   Status ExitLeader(const ProcessState& state);

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -15,32 +14,14 @@
 #include "cli/ending.h"
 #include "cli/report.h"
 #include "cli/terminal_relay.h"
+#include "snapshot/first_process.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
 namespace {
 
-std::atomic<pid_t> signalled = 0;
-
-void PassOn(int signal) {
-  pid_t program = signalled;
-  if (program > 0) kill(program, signal);
-}
-
-// The restored program is in front: what is sent to us is for it.
-void PassSignalsOn(pid_t program) {
-  signalled = program;
-  struct sigaction action {};
-  action.sa_handler = PassOn;
-  action.sa_flags = SA_RESTART;
-  for (int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH})
-    sigaction(signal, &action, nullptr);
-  // A terminal sends these to the whole group, the program included.
-  signal(SIGINT, SIG_IGN);
-  signal(SIGQUIT, SIG_IGN);
-}
-
 int EndAsProgram(RestoredTree& tree, std::unique_ptr<TerminalRelay> relay) {
+  // The restored program is in front: what is sent to us is for it.
   PassSignalsOn(tree.signalled());
   if (relay != nullptr) relay->Run(tree.ending.get());
   // The caller's terminal is set as it was before this dies of a signal, as the program may have.
@@ -119,6 +100,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
     relay = std::move(*made);
     options.terminal = relay->master();
   }
+  HoldSignals();
   Result<RestoredTree> tree = RestoreTree(**checkpoint, options);
   if (!tree.ok()) {
     return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, tree.error().Message()));

@@ -25,7 +25,8 @@ class Bench:
         self.process = None
         self.new_pids = False
 
-    def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, before=None, keep_work=False, **more):
+    def start(self, *command, stdin=subprocess.DEVNULL, stdout=None, before=None, keep_work=False, start_new_session=True,
+              **more):
         """`before` makes what the program finds."""
         if not keep_work:
             self.place.fresh_work()
@@ -33,7 +34,8 @@ class Bench:
             before(self.place.work)
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(command, cwd=self.place.work, env=self.place.environment(), stdin=stdin,
-                                            stdout=stdout or out, stderr=subprocess.STDOUT, start_new_session=True, **more)
+                                            stdout=stdout or out, stderr=subprocess.STDOUT,
+                                            start_new_session=start_new_session, **more)
         return self.process.pid
 
     def python(self, program, before=None, **more):

@@ -21,6 +21,7 @@ import checkpoint_lazy as lazy
 import checkpoint_matrix as matrix
 import checkpoint_moments as moments
 import checkpoint_programs as programs
+import checkpoint_sessions as sessions
 import checkpoint_state as state
 import engine
 from checkpoint_bench import Bench
@@ -43,6 +44,9 @@ CASES = {
     "C02_semaphores": programs.semaphores,
     "C01_asked_for_by_itself": programs.asked_for_by_itself,
     "C02_tree": programs.tree,
+    "C02_daemon": sessions.daemon,
+    "C02_interrupted": sessions.interrupted,
+    "C02_pipeline_in_front": sessions.pipeline_in_front,
     "C02_processes": programs.processes,
     "C04_state": state.state,
     "C02_leader_exited": state.leader_exited,

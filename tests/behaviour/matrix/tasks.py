@@ -64,6 +64,8 @@ PIECES = [
     ("exceptions of floating point that were raised", "libm = ctypes.CDLL('libm.so.6'); libm.feclearexcept(0x1f); libm.feraiseexcept(0x4)", "libm.fetestexcept(4)"),
     ("a session of its own", "children = [child(os.setsid)]", "os.getsid(children[0]) == children[0]"),
     ("a process group of its own", "children = [child(lambda: os.setpgid(0, 0))]", "os.getpgid(children[0]) == children[0]"),
+    ("a process group whose leader has ended", "l = child(lambda: os.setpgid(0, 0)); children = [child(lambda: os.setpgid(0, l)), child(lambda: os.setpgid(0, l))]; os.kill(l, 9); os.waitpid(l, 0)", "[os.getpgid(p) == l for p in children], os.getpgrp() == l"),
+    ("a session whose leader has ended", "prctl(36, 1); r, w = os.pipe(); l = os.fork()\nif l == 0:\n    os.setsid()\n    for i in range(2):\n        if os.fork() == 0: os.write(w, b'%9d' % os.getpid()); time.sleep(1000)\n    os._exit(0)\nos.waitpid(l, 0); children = [int(os.read(r, 9)) for i in range(2)]", "[(os.getsid(p) == l, os.getpgid(p) == l, int(text(f'/proc/{p}/stat').rpartition(')')[2].split()[1]) == os.getpid()) for p in children], signal.sigpending()"),
     ("a child", "children = [child()]", "[os.kill(children[0], 9), os.waitpid(children[0], 0)[1], children.clear()][1] if children else 9"),
     ("a child that has ended", "p = os.fork()\nif p == 0: os._exit(7)\nos.waitid(os.P_PID, p, os.WEXITED | os.WNOWAIT); expected = 7", "once(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))"),
     ("a child that was killed", "p = os.fork()\nif p == 0: os.kill(os.getpid(), 6)\nos.waitid(os.P_PID, p, os.WEXITED | os.WNOWAIT); expected = -6", "once(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))"),

@@ -1,0 +1,111 @@
+"""C02: sessions and process groups whose leaders aren't there, and what a terminal sends to them."""
+
+import os
+import pathlib
+import signal
+
+import engine
+from checkpoint_bench import expect, is_gone, wait_until
+from checkpoint_programs import read_until, with_terminal
+
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while os.path.exists(f"/proc/{os.getsid(0)}"): time.sleep(0.01)
+        was = os.getsid(0), os.getpgrp()
+        with open("pid.new", "w") as out: out.write(str(os.getpid()))
+        os.rename("pid.new", "pid")
+        while not os.path.exists("go"): time.sleep(0.01)
+        try: terminal = os.open("/dev/tty", os.O_RDWR)
+        except OSError as error: terminal = error.strerror
+        print((os.getsid(0), os.getpgrp()) == was, terminal)
+    os._exit(0)
+"""
+
+
+def daemon(bench):
+    """It doesn't come into the session of whoever restores it, nor get that one's terminal, and outlives that one."""
+    bench.python(DAEMON)
+    reaper = engine.Reaper()
+    wait_until("the daemon", lambda: reaper.poll() and (bench.place.work / "pid").exists())
+    pid = int((bench.place.work / "pid").read_text())
+    bench.run("checkpoint", str(pid), "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+    wait_until("its end", lambda: not reaper.poll())
+    bench.go()
+    restored, master = with_terminal(bench.retake, "restore", str(bench.image), cwd=bench.place.work,
+                                     env=bench.place.environment())
+    expect(restored.wait(timeout=60 * engine.SLOWNESS), 0, "its exit status")
+    os.close(master)
+    expect(bench.lines(), ["True No such device or address"], "what it said")
+    bench.output.write_text("")
+    bench.run("restore", "--detach", str(bench.image))
+    wait_until("the end of all that is left", lambda: not reaper.poll())
+    expect(bench.lines(), ["True No such device or address"], "what it said")
+
+
+INTERRUPTED = """
+import os, signal, time
+times = []
+signal.signal(signal.SIGINT, lambda *_: times.append(time.time()))
+print("ready")
+while not os.path.exists("go"): time.sleep(0.01)
+print("restored")
+while not times: time.sleep(0.01)
+time.sleep(0.3)
+print("interrupted", len(times))
+"""
+
+
+def interrupted(bench):
+    """^C in the terminal of the command that restores reaches the program once, whatever group it is in; and if sent, too."""
+    program = bench.place.bin / "interrupted.py"
+    for group in ("own", "starter's"):
+        bench.start("/usr/bin/python3", "-u", str(program), before=lambda _: program.write_text(INTERRUPTED),
+                    start_new_session=group == "own")
+        bench.await_line("ready")
+        bench.checkpoint()
+        bench.go()
+        said = bench.output.read_bytes()
+        for by_terminal in (True, False):
+            bench.output.write_bytes(said)
+            restored, master = with_terminal(bench.retake, "restore", str(bench.image), cwd=bench.place.work,
+                                             env=bench.place.environment())
+            bench.await_line("restored")
+            if by_terminal:
+                os.write(master, b"\x03")
+            else:
+                restored.send_signal(signal.SIGINT)
+            expect(restored.wait(timeout=60 * engine.SLOWNESS), 0, f"the exit status ({group})")
+            os.close(master)
+            expect(bench.lines(), ["ready", "restored", "interrupted 1"], f"what it said ({group}, {by_terminal})")
+
+
+JOB = "(read line) | (trap 'echo interrupted; exit 3' INT; echo ready; while :; do echo >alive; sleep 0.02; done)"
+
+
+def pipeline_in_front(bench):
+    """A shell's job whose first command, the leader of its group, has ended: it is in front of the terminal as before."""
+    bench.place.fresh_work()
+    here = {"cwd": bench.place.work, "env": bench.place.environment({"PS1": "$ "})}
+    bench.process, master = with_terminal("/bin/bash", "--norc", "-i", **here)
+    os.write(master, f"{JOB}; echo status $?\n".encode())
+    read_until(master, b"ready\r\n")
+    children = pathlib.Path(f"/proc/{bench.process.pid}/task/{bench.process.pid}/children")
+    first = min(map(int, children.read_text().split()))
+    expect(os.getpgid(first), first, "the group of the first command")
+    os.write(master, b"a line\n")
+    wait_until("the end of the first command", lambda: is_gone(first))
+    bench.run("checkpoint", str(bench.process.pid), "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+    bench.process.wait()
+    os.close(master)
+    (bench.place.work / "alive").unlink(missing_ok=True)
+    restored, master = with_terminal(bench.retake, "restore", str(bench.image), **here)
+    wait_until("the restored job", (bench.place.work / "alive").exists)
+    os.write(master, b"\x03")
+    said = read_until(master, b"status 3")
+    expect(said.count(b"interrupted"), 1, "how often it was interrupted")
+    os.write(master, b"exit 5\n")
+    expect(restored.wait(timeout=60 * engine.SLOWNESS), 5, "the exit status")
+    os.close(master)
