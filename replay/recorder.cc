@@ -194,8 +194,10 @@ int Record(const RecordOptions& options) {
   }
   launch.filter = filter.TakeValue();
   // Under an outer filter calls are stopped by ptrace; ours then only catches what has no syscall
-  // stop.
-  filter = BuildFilter(HostArch(), UniformFilter(Disposition::kAllow));
+  // stop, or what such stops hide.
+  bool hidden = machine::HiddenAtSyscallStops().has_value();
+  filter =
+      BuildFilter(HostArch(), UniformFilter(hidden ? Disposition::kStop : Disposition::kAllow));
   if (!filter.ok()) {
     fmt::print(stderr, "retake: {}\n", filter.error().Message());
     return 125;

@@ -168,7 +168,8 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
           return RunUser(task);
         case Task::Phase::kUser:
         case Task::Phase::kInterrupted:
-          return HandleCallEntry(task, /*at_filter=*/false);
+          return task.at_entry ? HandleRefusedCall(task)
+                               : HandleCallEntry(task, /*at_filter=*/false);
         case Task::Phase::kStarting:
         case Task::Phase::kExiting:
           return GoOn(task);
@@ -200,14 +201,17 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
   if (at_filter) {
     data = TRY(ptracer::EventMessage(task.pid));
     // Where every call stops at its entry already, the filter has to say something only of calls
-    // that have no syscall stop, and of foreign ones. (It is asked about suppressed calls too,
-    // numbered -1.)
+    // that have no syscall stop, and of foreign ones; and what that stop hides.
     bool foreign = data == kForeignArchCall || data == kForeignAbiCall;
-    if (options_.stop_at_every_call && !foreign && !machine::IsLegacyPageCall(registers)) {
-      for (Registers* known : {&task.entry, &task.made, &task.last})
-        CopyHiddenRegister(registers, *known);
+    if (options_.stop_at_every_call && !task.at_entry && !foreign &&
+        !machine::IsLegacyPageCall(registers))
       return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
-    }
+    task.at_entry = false;
+  } else if (machine::HiddenAtSyscallStops() && !task.at_entry) {
+    // The filter's stop comes next.
+    task.entry = registers;
+    task.at_entry = true;
+    return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
   } else if (HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers))) ==
              Sys::kNone) {
     data = kUnknownCall;
@@ -216,10 +220,7 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
     task.phase = Task::Phase::kInCall;
     return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
   }
-  task.entry = task.made = registers;
-  task.may_block = false;
-  task.call_noticed = 0;
-  task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
+  EnterCall(task, registers);
   if (!task.held.empty() && !task.requeued) {
     // A signal found it computing; this call is the first boundary since. The handler runs before
     // the call is made.
@@ -240,12 +241,40 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
   return Decide(task, static_cast<uint16_t>(data));
 }
 
+void Supervisor::EnterCall(Task& task, const Registers& registers) {
+  task.entry = task.made = registers;
+  task.refused = false;
+  task.may_block = task.settles = false;
+  task.call_noticed = 0;
+  task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
+}
+
+Status Supervisor::HandleRefusedCall(Task& task) {
+  task.at_entry = false;
+  Registers entry = task.entry;
+  // What syscall stops hide is seen in the stop after this one, before the program goes on.
+  TRY(ptracer::Interrupt(task.pid));
+  TRY(ptracer::Resume(task.pid, ResumeKind::kContinue));
+  auto stop = TRY(ptracer::WaitOne(task.pid, kEndBound));
+  if (!stop)
+    return Error(ETIMEDOUT, "a task doesn't return from a call that was refused", task.pid);
+  if (stop->kind() != StopKind::kEventStop) return Handle(task, *stop);
+  Registers registers;
+  TRY(ptracer::GetRegisters(task.pid, registers));
+  CopyHiddenRegister(registers, entry);
+  EnterCall(task, entry);
+  task.refused = true;
+  return Decide(task, task.sys == Sys::kNone ? kUnknownCall : kStopCall);
+}
+
 Status Supervisor::Decide(Task& task, uint16_t filter_data) {
   CallVerdict verdict = TRY(sink_.OnCallEntry(task, filter_data));
   switch (verdict.kind) {
     case CallVerdict::Kind::kRun:
       task.phase = Task::Phase::kInCall;
+      if (task.refused) return HandleCallExit(task);
       task.may_block = verdict.may_block;
+      task.settles = verdict.settles;
       if (IsUntracedClone(task)) {
         // Its child would escape.
         machine::SetArgument(task.made, 0,
@@ -274,7 +303,7 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
       }
       task.last = registers;
       if (verdict.kind == CallVerdict::Kind::kTrap) TRY(Trap(task, verdict.data));
-      if (options_.stop_at_every_call && !machine::IsLegacyPageCall(task.entry)) {
+      if (options_.stop_at_every_call && !task.refused && !machine::IsLegacyPageCall(task.entry)) {
         // The exit stop comes all the same, and shows the registers once more.
         task.phase = Task::Phase::kAnswered;
         return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
@@ -504,6 +533,7 @@ Status Supervisor::HandleExecStop(Task& task) {
     TRY(sink_.OnGone(*caller, WaitStatus()));
     Forget(*caller);
   }
+  AwaitHeirs(task);
   task.phase = Task::Phase::kExec;
   return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
 }
@@ -553,6 +583,7 @@ void Supervisor::Forget(Task& task) {
 
 Status Supervisor::HandleGone(Task& task, WaitStatus status) {
   Status told;
+  AwaitHeirs(task);
   if (task.phase != Task::Phase::kStarting) told = sink_.OnGone(task, status);
   Forget(task);
   return told;

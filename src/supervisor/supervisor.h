@@ -109,6 +109,9 @@ class Supervisor {
   Status GiveUpTurnStopped(Task& task);
   // Waits until the call has returned or sleeps.
   Status AwaitSleep(Task& task);
+  // `ended` may have held locks that its kernel has given to those who sleep in calls for them:
+  // waits until these have written so into the lock, which they do on their way out.
+  void AwaitHeirs(const Task& ended) const;
   // Waits until a leader whose threads live on has ended.
   Status AwaitZombie(Task& task);
   void Wait(Task& task, Task::Wants wants);
@@ -147,6 +150,9 @@ class Supervisor {
   void Forget(Task& task);
   // At a syscall stop: `at_filter` tells which of the two kinds of entry it is.
   Status HandleCallEntry(Task& task, bool at_filter);
+  static void EnterCall(Task& task, const Registers& registers);
+  // At the exit of a call that an outer filter has refused before ours was asked.
+  Status HandleRefusedCall(Task& task);
   // Lets a task go on in the program's code, to its next call.
   Status Continue(pid_t pid, int signal = 0);
   Status Decide(Task& task, uint16_t filter_data);

@@ -58,10 +58,11 @@ void Nap() {
   nanosleep(&nap, nullptr);
 }
 
-// Whether a holder gives up its turn as soon as another task wants it.
+// Whether a holder gives up its turn as soon as another task wants it: it waits in a call, which
+// doesn't touch memory until the turn is its again.
 bool IsSoft(const Task& task) {
-  return (task.phase == Task::Phase::kInCall && task.may_block) ||
-         task.phase == Task::Phase::kInterrupted;
+  bool in_call = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kInterrupted;
+  return in_call && task.may_block;
 }
 
 }  // namespace
@@ -152,7 +153,7 @@ Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
       Registers registers;
       TRY(ptracer::GetRegisters(task.pid, registers));
       if (task.phase == Task::Phase::kInterrupted)
-        return !machine::IsReentryOf(task.made, registers);
+        return !task.may_block || !machine::IsReentryOf(task.made, registers);
       return !machine::IsRestart(machine::ResultOf(registers));
     }
     case StopKind::kSignal:
@@ -254,12 +255,17 @@ Status Supervisor::AwaitQuickReturn(Task& task) {
 
 Status Supervisor::GiveUpTurnStopped(Task& task) {
   // The process counts as stopped once each of its tasks takes part, and those that wait for the
-  // turn do when they are let go. Between events, nobody can tell that it was given up.
+  // turn do when they are let go. Between events, nobody can tell that it was given up; nor before
+  // a call is made again that was interrupted.
   ShareGroup& group = *task.group;
-  if (group.holder != &task || group.members == 1 || task.phase != Task::Phase::kUser) return {};
-  Registers registers;
-  TRY(ptracer::GetRegisters(task.pid, registers));
-  if (machine::Comparable(registers) == machine::Comparable(task.last)) group.holder = nullptr;
+  if (group.holder != &task || group.members == 1) return {};
+  bool between_events = task.phase == Task::Phase::kInterrupted;
+  if (task.phase == Task::Phase::kUser) {
+    Registers registers;
+    TRY(ptracer::GetRegisters(task.pid, registers));
+    between_events = machine::Comparable(registers) == machine::Comparable(task.last);
+  }
+  if (between_events && !IsSoft(task)) group.holder = nullptr;
   return {};
 }
 
@@ -340,6 +346,15 @@ Status Supervisor::CheckTurns() {
     SetTicking();
   }
   return {};
+}
+
+void Supervisor::AwaitHeirs(const Task& ended) const {
+  int64_t deadline = MonotonicMilliseconds() + kEndBound;
+  for (const auto& [pid, task] : tasks_) {
+    if (task.get() == &ended || task->group != ended.group) continue;
+    if (task->phase != Task::Phase::kInCall || !task->settles) continue;
+    while (StateOf(pid) == 'R' && MonotonicMilliseconds() < deadline) sched_yield();
+  }
 }
 
 // --- Placement ----------------------------------------------------------------------------------

@@ -412,6 +412,7 @@ class Modes:
         self.place = place
         self.prefix = list(prefix)
         self.prepare = prepare or (lambda: None)
+        self.record_flags = []  # of every recording
         self.trace = place.root / "trace"
         self.moved = place.root / "moved trace"
         # One that can't run anything would fail alike in all modes, and so pass.
@@ -432,7 +433,7 @@ class Modes:
         if self.prefix:  # another user's process makes it
             self.trace.mkdir()
             os.chmod(self.trace, 0o777)
-        return [self.retake, "record", *flags, "-o", str(self.trace), "--"]
+        return [self.retake, "record", *self.record_flags, *flags, "-o", str(self.trace), "--"]
 
     def record(self, argv, flags=(), **options):
         self.fresh()

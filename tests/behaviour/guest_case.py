@@ -9,6 +9,7 @@ What the case needs is said in the source, in lines that begin with "//!":
     //! env: NAME=VALUE
     //! stdout: KIND               as engine.run's; "argument": the case's first argument says it
     //! differs: WHY               the native run isn't compared
+    //! record-with: FLAGS...       of retake record
     //! record-says: TEXT          a sentence that the recording must print on stderr
     //! expect: STATUS TEXT        the recording ends with this status, its last line holding TEXT
     //! unless: STATUS             ... but on a machine where the native run ends so, it is compared as any other
@@ -90,6 +91,7 @@ def main():
             shutil.copy(args.guest, binary)
 
         modes = engine.Modes(retake, place, prefix, prepare)
+        modes.record_flags = shlex.split(" ".join(said.get("record-with", [])))
         argv = [str(binary), *arguments]
         expected = "expect" in said
         if expected and "unless" in said:

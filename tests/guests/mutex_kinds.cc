@@ -1,6 +1,7 @@
 // R05: mutexes of every kind contended by four threads: normal, recursive, error-checking,
 // adaptive, inheriting priority, robust, shared; the counts they guard come out right.
 //! link: threads
+//! record-with: --check-every 1
 #include "thread_guest.h"
 
 struct Kind {

@@ -1,6 +1,7 @@
 // R05: ways in which threads end: joined, detached, by pthread_exit, cancelled, with destructors of
 // thread variables and keys, while others are created; a race of joins.
 //! link: threads
+//! record-with: --check-every 1
 #include "thread_guest.h"
 
 static std::atomic<int> destroyed, key_destroyed, cleaned, detached_done;
