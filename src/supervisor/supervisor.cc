@@ -181,8 +181,10 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
       return HandleNewTask(task, status.ptrace_event());
     case StopKind::kExiting:
       return HandleExiting(task);
-    case StopKind::kVforkDone:
     case StopKind::kEventStop:
+      task.trap_pending = false;
+      return GoOn(task);
+    case StopKind::kVforkDone:
       return GoOn(task);
     case StopKind::kGroupStop:
       TRY(GiveUpTurnStopped(task));
@@ -221,15 +223,17 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
     return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
   }
   EnterCall(task, registers);
-  if (!task.held.empty() && !task.requeued) {
-    // A signal found it computing; this call is the first boundary since. The handler runs before
-    // the call is made.
+  bool held = !task.held.empty() && !task.requeued;
+  if (std::exchange(task.trap_pending, false) || held) {
+    // A signal found it computing, and this call is the first boundary since: the handler runs
+    // before the call is made. And what we stopped it by, a moment too late, would interrupt the
+    // call, which some calls tell the program.
     TRY(sink_.OnCallEntered(task));
     machine::RewindToCall(registers);
     TRY(ptracer::SetRegisters(task.pid, registers));
     task.last = registers;
-    Requeue(task);
-    if (options_.stop_at_every_call && !at_filter) {
+    if (held) Requeue(task);
+    if (options_.stop_at_every_call && !machine::IsLegacyPageCall(task.entry)) {
       task.phase = Task::Phase::kAnswered;
       return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
     }

@@ -71,7 +71,11 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
   if (!*waited) return {};
   WaitStatus stop = **waited;
   // Something else came first; the interrupt's stop follows, and means nothing then.
-  if (stop.kind() != StopKind::kEventStop) return Arrive(task, stop);
+  if (stop.kind() != StopKind::kEventStop) {
+    task.trap_pending = true;
+    return Arrive(task, stop);
+  }
+  task.trap_pending = false;
   Registers registers;
   if (Status got = ptracer::GetRegisters(task.pid, registers); !got.ok())
     return UnlessGone(std::move(got));

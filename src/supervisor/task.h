@@ -107,17 +107,18 @@ struct Task {
   pid_t leader = 0;  // of its thread group
   uint32_t id = 0;   // its number for ever; pids come back
   Phase phase = Phase::kUser;
-  bool vforking = false;     // sleeps until its child has exec'd or ended
-  bool is_zombie = false;    // a leader that has ended before its threads
-  bool may_block = false;    // its present call gives up the turn
-  bool settles = false;      // its present call writes memory when it begins to sleep, and after
-  bool at_entry = false;     // has been seen at an entry; the stop of the filter is to come
-  bool refused = false;      // an outer filter has refused its present call
-  int64_t call_noticed = 0;  // ms: when its present call was first seen to last, 0 if it wasn't
-  Sys sys = Sys::kNone;      // of the present call
-  Registers entry;           // at the entry of the present call
-  Registers made;            // as the kernel was given it, if that differs: other arguments
-  Registers last;            // what it went on with after its last event
+  bool vforking = false;      // sleeps until its child has exec'd or ended
+  bool is_zombie = false;     // a leader that has ended before its threads
+  bool may_block = false;     // its present call gives up the turn
+  bool trap_pending = false;  // a stop that we have asked for is still to come
+  bool settles = false;       // its present call writes memory when it begins to sleep, and after
+  bool at_entry = false;      // has been seen at an entry; the stop of the filter is to come
+  bool refused = false;       // an outer filter has refused its present call
+  int64_t call_noticed = 0;   // ms: when its present call was first seen to last, 0 if it wasn't
+  Sys sys = Sys::kNone;       // of the present call
+  Registers entry;            // at the entry of the present call
+  Registers made;             // as the kernel was given it, if that differs: other arguments
+  Registers last;             // what it went on with after its last event
   std::shared_ptr<Process> process;
   std::shared_ptr<ShareGroup> group;
   Wants wants = Wants::kNothing;
