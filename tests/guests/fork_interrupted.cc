@@ -2,7 +2,6 @@
 // call and makes it again. What the children find of what another thread writes is the same in a
 // replay.
 //! link: threads
-//! record-with: --check-every 1
 //! differs: when the threads take turns
 #include <sys/time.h>
 
@@ -11,7 +10,7 @@
 int main() {
   signal(SIGALRM, SIG_IGN);
   // So that a fork takes some time.
-  constexpr size_t kSize = 64 << 20;
+  constexpr size_t kSize = 24 << 20;
   void* large = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(large != MAP_FAILED && madvise(large, kSize, MADV_NOHUGEPAGE) == 0);
   memset(large, 1, kSize);
