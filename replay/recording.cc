@@ -544,6 +544,8 @@ Status Recording::OnCallExit(Task& task, Registers& exit) {
     TRY(TrapCpuid(task, now));
   }
   Write(task);
+  // The next call that it is seen to enter is another one.
+  state.entered = false;
   if (!changed_elsewhere_.empty()) WriteChangesElsewhere();
   return {};
 }

@@ -205,8 +205,10 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
     // Where every call stops at its entry already, the filter has to say something only of calls
     // that have no syscall stop, and of foreign ones; and what that stop hides.
     bool foreign = data == kForeignArchCall || data == kForeignAbiCall;
-    if (options_.stop_at_every_call && !task.at_entry && !foreign &&
-        !machine::IsLegacyPageCall(registers))
+    bool decided = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kAnswered;
+    bool tells = foreign || machine::IsLegacyPageCall(registers) ||
+                 (machine::HiddenAtSyscallStops() && !decided);
+    if (options_.stop_at_every_call && !tells)
       return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
     task.at_entry = false;
   } else if (machine::HiddenAtSyscallStops() && !task.at_entry) {
