@@ -353,7 +353,11 @@ void Supervisor::AwaitHeirs(const Task& ended) const {
   for (const auto& [pid, task] : tasks_) {
     if (task.get() == &ended || task->group != ended.group) continue;
     if (task->phase != Task::Phase::kInCall || !task->settles) continue;
-    while (StateOf(pid) == 'R' && MonotonicMilliseconds() < deadline) sched_yield();
+    auto is_on_its_way = [pid = pid] {
+      char state = StateOf(pid);
+      return state == 'R' || state == 'D';
+    };
+    while (is_on_its_way() && MonotonicMilliseconds() < deadline) sched_yield();
   }
 }
 

@@ -1,7 +1,6 @@
 // R05: robust mutexes whose owner ends: a thread that returns, one that calls exit itself, several
 // held at once, with waiters and without; made consistent or left unrecoverable.
 //! link: threads
-//! record-with: --check-every 1
 #include "thread_guest.h"
 
 static pthread_mutex_t mutexes[5];

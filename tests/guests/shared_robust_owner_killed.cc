@@ -1,7 +1,6 @@
 // R04: a robust mutex in shared memory whose owner, another process, is killed, exits or execs,
 // while one waits for it and while none does.
 //! link: threads
-//! record-with: --check-every 1
 #include "thread_guest.h"
 
 int main() {
