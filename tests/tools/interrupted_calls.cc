@@ -82,7 +82,8 @@ int main(int argc, char**) {
   if (pipe(ends) != 0) return 2;
 
   std::vector<std::thread> threads;
-  auto start = [&](const char* call, int wanted, std::function<int()> wait, long least = kNap) {
+  auto start = [&](const char* call, int wanted, const std::function<int()>& wait,
+                   long least = kNap) {
     threads.emplace_back([=] { Repeat(call, wanted, least, wait); });
   };
   start("nanosleep", 0, [&] { return ErrorOf(nanosleep(&nap, nullptr)); });
