@@ -73,7 +73,7 @@ int main(int argc, char**) {
   int listener = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
-  bind(listener, reinterpret_cast<sockaddr*>(&name), sizeof(sa_family_t));
+  if (bind(listener, reinterpret_cast<sockaddr*>(&name), sizeof(sa_family_t)) != 0) return 1;
   listen(listener, 1);
   setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &nap_micro, sizeof nap_micro);
   int epoll = epoll_create1(0);
