@@ -157,7 +157,7 @@ class Checkpoint {
       if (process.condition != ProcessCondition::kZombie)
         process.descriptors = std::move(tables.at(next++));
     }
-    if (!living.empty()) TRY(CaptureClocks(living[0], living, image_));
+    if (!living.empty()) CaptureClocks(living[0], living, image_);
     if (writer_ != nullptr) {
       HashWrittenFiles(image_);
       TRY(objects_.Save(room_));

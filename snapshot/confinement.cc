@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/clock.h"
@@ -19,11 +20,15 @@ namespace {
 
 // Each namespace that a task has of its own, or its children would have, would be another after a
 // restore.
-constexpr std::array<const char*, 10> kNamespaces = {
+constexpr std::array<std::string_view, 10> kNamespaces = {
     "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children",
     "user",   "uts"};
 // A tree's time namespace is kept (snapshot/machine_clocks.h).
-constexpr size_t kTime = 6, kTimeForChildren = 7;
+constexpr size_t IndexOf(std::string_view name) {
+  return static_cast<size_t>(std::ranges::find(kNamespaces, name) - kNamespaces.begin());
+}
+constexpr size_t kTime = IndexOf("time");
+constexpr size_t kTimeForChildren = IndexOf("time_for_children");
 
 using Namespaces = std::array<std::string, kNamespaces.size()>;
 
@@ -34,7 +39,7 @@ Namespaces ReadNamespaces(const std::string& directory) {
   if (!opened) return out;
   for (size_t i = 0; i < kNamespaces.size(); ++i) {
     char link[64];
-    ssize_t size = readlinkat(opened.get(), kNamespaces[i], link, sizeof link);
+    ssize_t size = readlinkat(opened.get(), kNamespaces[i].data(), link, sizeof link);
     if (size > 0) out[i].assign(link, static_cast<size_t>(size));
   }
   return out;

@@ -31,13 +31,6 @@ struct Report {
   uint32_t text_size = 0;
 };
 
-Status WriteOwnFile(const char* path, const std::string& text) {
-  Fd file(open(path, O_WRONLY | O_CLOEXEC));
-  if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return ErrnoError("can't write \"{}\" to {}", text, path);
-  return {};
-}
-
 bool ReadAll(int fd, void* to, size_t size) {
   auto* at = static_cast<char*>(to);
   while (size > 0) {
@@ -80,6 +73,13 @@ void Tell(int report, const Result<RestoredRoot>& root) {
       waited_for.ok() ? restore() : Result<RestoredRoot>(waited_for.error());
   Tell(report.get(), root);
   _exit(root.ok() ? 0 : kFailed);
+}
+
+sigset_t PassedOn() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : kPassedOn) sigaddset(&signals, signal);
+  return signals;
 }
 
 std::atomic<pid_t> passed_to = 0;
@@ -187,9 +187,7 @@ Result<RestoredRoot> RootFrom(const Fd& told, pid_t child) {
 }  // namespace
 
 void HoldSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : kPassedOn) sigaddset(&signals, signal);
+  sigset_t signals = PassedOn();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
 }
 
@@ -198,12 +196,8 @@ void PassSignalsOn(pid_t program) {
   struct sigaction action {};
   action.sa_sigaction = PassOn;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : kPassedOn) {
-    sigaction(signal, &action, nullptr);
-    sigaddset(&signals, signal);
-  }
+  for (int signal : kPassedOn) sigaction(signal, &action, nullptr);
+  sigset_t signals = PassedOn();
   sigprocmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
@@ -228,9 +222,9 @@ Status EnterUserNamespace() {
         "an ordinary user gets processes back as they were in a user namespace, and can't make one "
         "(CAP_CHECKPOINT_RESTORE does without)");
   }
-  TRY(WriteOwnFile("/proc/self/setgroups", "deny"));
-  TRY(WriteOwnFile("/proc/self/uid_map", fmt::format("{} {} 1", user, user)));
-  TRY(WriteOwnFile("/proc/self/gid_map", fmt::format("{} {} 1", group, group)));
+  TRY(WriteWhole("/proc/self/setgroups", "deny"));
+  TRY(WriteWhole("/proc/self/uid_map", fmt::format("{} {} 1", user, user)));
+  TRY(WriteWhole("/proc/self/gid_map", fmt::format("{} {} 1", group, group)));
   // An exec would drop all capabilities but ambient ones, which are permitted and inheritable.
   struct {
     __user_cap_header_struct header;

@@ -45,26 +45,17 @@ ClockShift ShiftOf(pid_t pid) {
   return shift;
 }
 
-// The machine's own.
-int64_t UnshiftedNanoseconds(clockid_t clock) {
-  ClockShift own = ShiftOf(getpid());
-  return ClockNanoseconds(clock) - (clock == CLOCK_MONOTONIC ? own.monotonic : own.boottime);
-}
-
 std::string OffsetLine(const char* clock, int64_t offset) {
   // The nanoseconds are counted forwards.
   int64_t seconds = offset / kSecond - (offset % kSecond < 0 ? 1 : 0);
-  return fmt::format("{} {} {}\n", clock, seconds, offset - seconds * kSecond);
+  return fmt::format("{} {} {}", clock, seconds, offset - seconds * kSecond);
 }
 
 Status MakeNamespace(const ClockShift& shift) {
   if (unshare(CLONE_NEWTIME) != 0) return ErrnoError("can't make a time namespace");
-  std::string text =
-      OffsetLine("monotonic", shift.monotonic) + OffsetLine("boottime", shift.boottime);
-  Fd offsets(open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC));
-  if (!offsets ||
-      write(offsets.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return ErrnoError("can't set the clocks of a time namespace");
+  constexpr const char* kOffsets = "/proc/self/timens_offsets";
+  TRY(WriteWhole(kOffsets, OffsetLine("monotonic", shift.monotonic)));
+  TRY(WriteWhole(kOffsets, OffsetLine("boottime", shift.boottime)));
   return {};
 }
 
@@ -78,7 +69,7 @@ std::string WhatIsLost(int64_t ahead, const Error& why) {
 
 }  // namespace
 
-Status CaptureClocks(pid_t root, std::span<const pid_t> pids, CheckpointImage& image) {
+void CaptureClocks(pid_t root, std::span<const pid_t> pids, CheckpointImage& image) {
   auto name_of = [](pid_t pid) { return ReadProcLink(pid, "ns/time"); };
   std::string roots = name_of(root);
   for (pid_t pid : pids) {
@@ -91,8 +82,9 @@ Status CaptureClocks(pid_t root, std::span<const pid_t> pids, CheckpointImage& i
   }
   image.boot = BootId();
   image.clock_shift = ShiftOf(root);
-  int64_t monotonic = image.clock_shift.monotonic - ShiftOf(getpid()).monotonic;
-  int64_t boottime = image.clock_shift.boottime - ShiftOf(getpid()).boottime;
+  ClockShift own = ShiftOf(getpid());
+  int64_t monotonic = image.clock_shift.monotonic - own.monotonic;
+  int64_t boottime = image.clock_shift.boottime - own.boottime;
   image.monotonic_at += monotonic;
   image.boottime_at += boottime;
   for (OpenFile& file : image.open_files) {
@@ -101,12 +93,13 @@ Status CaptureClocks(pid_t root, std::span<const pid_t> pids, CheckpointImage& i
     if (clock == CLOCK_MONOTONIC) file.timer->expires += monotonic;
     if (clock == CLOCK_BOOTTIME || clock == CLOCK_BOOTTIME_ALARM) file.timer->expires += boottime;
   }
-  return {};
 }
 
 ClockShift WantedShift(const CheckpointImage& image) {
-  int64_t monotonic = UnshiftedNanoseconds(CLOCK_MONOTONIC);
-  int64_t boottime = UnshiftedNanoseconds(CLOCK_BOOTTIME);
+  // The machine's own.
+  ClockShift shown = ShiftOf(getpid());
+  int64_t monotonic = ClockNanoseconds(CLOCK_MONOTONIC) - shown.monotonic;
+  int64_t boottime = ClockNanoseconds(CLOCK_BOOTTIME) - shown.boottime;
   std::string boot = BootId();
   // Where it can't be told: a clock that would go back is another run's.
   bool same = image.boot.empty() || boot.empty()

@@ -15,7 +15,7 @@ namespace retake {
 
 // Notes what a tree's clocks show, `root` being its first process and `pids` all that live: after
 // its open files, whose times on these clocks were read on ours. Names who has others.
-Status CaptureClocks(pid_t root, std::span<const pid_t> pids, CheckpointImage& image);
+void CaptureClocks(pid_t root, std::span<const pid_t> pids, CheckpointImage& image);
 
 // How far the image's tree must see the clocks ahead of the machine's: as far as it did, or, if the
 // machine was started anew or is another one, by what CLOCK_REALTIME says has passed since.

@@ -36,14 +36,6 @@ namespace {
 // Descriptors of ours begin here at the lowest: clear of those that a program has itself.
 constexpr int kLeastLowest = 256;
 
-Status WriteProcFile(pid_t pid, std::string_view name, const std::string& text) {
-  std::string path = fmt::format("/proc/{}/{}", pid, name);
-  Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return ErrnoError("can't write {} to {}", text, path);
-  return {};
-}
-
 // A place that no process of the image, and no husk, has anything at.
 uint64_t FindStub(const CheckpointImage& image) {
   constexpr uint64_t kSize = kStubEnd - kStubAddress;
@@ -350,10 +342,12 @@ class Restorer {
 
   Status SetFromOutside(pid_t pid, const ProcessState& state) {
     if (state.core_filter != 0)
-      TRY(WriteProcFile(pid, "coredump_filter", fmt::format("{:#x}", state.core_filter)));
+      TRY(WriteWhole(fmt::format("/proc/{}/coredump_filter", pid),
+                     fmt::format("{:#x}", state.core_filter)));
     auto present = ReadProcFile(pid, "oom_score_adj");
     if ((present.ok() ? strtol(present->c_str(), nullptr, 10) : 0) != state.oom_score_adjustment)
-      TRY(WriteProcFile(pid, "oom_score_adj", fmt::format("{}", state.oom_score_adjustment)));
+      TRY(WriteWhole(fmt::format("/proc/{}/oom_score_adj", pid),
+                     fmt::format("{}", state.oom_score_adjustment)));
     return {};
   }
 

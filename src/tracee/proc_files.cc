@@ -70,6 +70,13 @@ Result<std::string> ReadWhole(const std::string& path, pid_t pid) {
   }
 }
 
+Status WriteWhole(const std::string& path, const std::string& text) {
+  Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return ErrnoError("can't write \"{}\" to {}", text, path);
+  return {};
+}
+
 Result<std::string> ReadProcFile(pid_t pid, std::string_view name) {
   return ReadWhole(fmt::format("/proc/{}/{}", pid, name), pid);
 }

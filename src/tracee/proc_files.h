@@ -17,6 +17,8 @@ namespace retake {
 
 // The whole of a file whose size isn't known. `pid` is who it is about, for the error; 0: nobody.
 Result<std::string> ReadWhole(const std::string& path, pid_t pid = 0);
+// Writes all of `text` at once, as files of /proc want it.
+Status WriteWhole(const std::string& path, const std::string& text);
 // The whole of /proc/PID/NAME.
 Result<std::string> ReadProcFile(pid_t pid, std::string_view name);
 // Where the link /proc/PID/NAME leads; empty if that can't be read.
