@@ -42,7 +42,7 @@ std::vector<Birth> PlanBirths(std::span<const ProcessState> processes) {
       birth.maker = Maker::kSibling;
       birth.sibling = static_cast<size_t>(leader - processes.data());
       // Who is made by a sibling ends with the same signal as that.
-      birth.lost = birth.sibling == 0 || leader->parent != process.parent ||
+      birth.lost = birth.sibling == 0 || !Leads(*leader) || leader->parent != process.parent ||
                    leader->exit_signal != process.exit_signal;
     }
     if (birth.lost) {

@@ -52,6 +52,14 @@ TEST(Sessions, OfASiblingAreItsToGive) {
   EXPECT_TRUE(PlanBirths(processes)[2].lost);
 }
 
+TEST(Sessions, OfASiblingThatIsInAnotherAreLost) {
+  // No kernel has such processes, but an image may say so: neither can be made by the other.
+  auto births = PlanBirths(std::vector{Make(1, 0, 1, 1), Make(10, 0, 11, 1), Make(11, 0, 10, 1)});
+  EXPECT_TRUE(births[1].lost);
+  EXPECT_EQ(births[1].maker, Maker::kParent);
+  EXPECT_TRUE(births[2].lost);
+}
+
 TEST(Sessions, WithoutTheirLeaderAreLedByAStandIn) {
   auto image = ImageOf({Make(1, 0, 1, 1), Make(11, 0, 10, 10), Make(12, 0, 10, 12)});
   auto births = PlanBirths(image.processes);
