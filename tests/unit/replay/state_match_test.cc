@@ -75,7 +75,10 @@ void Pass(TracedChild& child, int times) {
 StateMark Mark(TracedChild& child, uint32_t steps = StateMarker::kDefaultSteps) {
   StateMarker marker;
   auto marked = marker.Mark(child.pid(), child.memory(), steps);
-  EXPECT_TRUE(marked.ok()) << marked.error().Message();
+  if (!marked.ok()) {
+    ADD_FAILURE() << marked.error().Message();
+    return {};
+  }
   EXPECT_EQ(marked->kind, MarkOutcome::Kind::kMarked);
   return marked->mark;
 }
@@ -127,7 +130,7 @@ TEST(StateMatch, RegistersAndStackRecurManyTimesAndTheRightPassingIsFound) {
   recorded.InstallStub();
   TracedChild replayed(recorded);
   uint64_t begin = recorded.Get(const_cast<uint64_t&>(counter));
-  Pass(recorded, 3'000);
+  ASSERT_NO_FATAL_FAILURE(Pass(recorded, 3'000));
   StateMark mark = Mark(recorded, 0);
   mark.words.clear();  // words would help; the comparison has to be right without
   // The instruction may be one that a round passes more than once.
@@ -153,7 +156,7 @@ TEST(StateMatch, TheStackPageTellsPassingsApart) {
   recorded.Stop(1'000);
   recorded.InstallStub();
   TracedChild replayed(recorded);
-  Pass(recorded, 2'000);
+  ASSERT_NO_FATAL_FAILURE(Pass(recorded, 2'000));
   StateMark mark = Mark(recorded, 0);
   mark.words.clear();
   MatchOutcome outcome = Match(replayed, mark);
@@ -228,7 +231,7 @@ TEST(StateMatch, VectorRegistersTellPassingsApart) {
   recorded.Stop(1'000);
   recorded.InstallStub();
   TracedChild replayed(recorded);
-  Pass(recorded, 2'000);
+  ASSERT_NO_FATAL_FAILURE(Pass(recorded, 2'000));
   MatchOutcome outcome = Match(replayed, Mark(recorded, 0));
   ASSERT_EQ(outcome.kind, Kind::kMatched);
   ExpectSameState(recorded, replayed);
@@ -258,7 +261,7 @@ TEST(StateMatch, UpperHalvesOfVectorRegistersTellPassingsApart) {
   recorded.Stop(1'000);
   recorded.InstallStub();
   TracedChild replayed(recorded);
-  Pass(recorded, 2'000);
+  ASSERT_NO_FATAL_FAILURE(Pass(recorded, 2'000));
   MatchOutcome outcome = Match(replayed, Mark(recorded, 0));
   ASSERT_EQ(outcome.kind, Kind::kMatched);
   std::vector<uint8_t> one;
@@ -288,7 +291,7 @@ TEST_P(EveryInstruction, IsFoundAgain) {
     for (int at = 0; at < 8; ++at) {
       SCOPED_TRACE(fmt::format("{} at {}, instruction {}", loop.name, loops.level, at));
       TracedChild replayed(recorded);
-      Pass(recorded, 20);
+      ASSERT_NO_FATAL_FAILURE(Pass(recorded, 20));
       StateMark mark = Mark(recorded, 0);
       MatchOptions options;
       options.breakpoint_passings = 2;
@@ -315,7 +318,7 @@ TEST_P(EveryInstruction, IsFoundAgainByBreakpointsOnly) {
   recorded.InstallStub();
   for (int at = 0; at < 8; ++at) {
     TracedChild replayed(recorded);
-    Pass(recorded, 20);
+    ASSERT_NO_FATAL_FAILURE(Pass(recorded, 20));
     StateMark mark = Mark(recorded, 0);
     MatchOptions options;
     options.breakpoints_only = true;

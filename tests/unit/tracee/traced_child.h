@@ -98,10 +98,16 @@ class TracedChild {
   pid_t pid() const { return pid_; }
   TaskMemory& memory() { return *memory_; }
 
-  // Lets it run for a while, and stops it wherever it is.
+  // Lets it compute for that much time of a CPU, however busy the machine is, and stops it wherever
+  // it is.
   void Stop(int microseconds) {
-    timespec nap{microseconds / 1'000'000, microseconds % 1'000'000 * 1000L};
-    nanosleep(&nap, nullptr);
+    constexpr int kPatience = 10'000'000;
+    int64_t begin = CpuMicroseconds();
+    for (int waited = 0; waited < kPatience; waited += 100) {
+      usleep(100);
+      if (CpuMicroseconds() - begin >= microseconds) break;
+    }
+    EXPECT_GE(CpuMicroseconds() - begin, microseconds);
     Expect(ptracer::Interrupt(pid_));
     auto status = ptracer::WaitOne(pid_, 10'000);
     Expect(status);
@@ -143,6 +149,13 @@ class TracedChild {
     auto* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
     if (__rseq_size == 0) return;
     syscall(SYS_rseq, area, kRegisteredSize, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+  }
+  int64_t CpuMicroseconds() const {
+    clockid_t clock{};
+    timespec used{};
+    EXPECT_EQ(clock_getcpuclockid(pid_, &clock), 0);
+    EXPECT_EQ(clock_gettime(clock, &used), 0);
+    return int64_t{used.tv_sec} * 1'000'000 + used.tv_nsec / 1'000;
   }
   template <typename T>
   static void Expect(const Result<T>& result) {
