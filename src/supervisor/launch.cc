@@ -196,7 +196,8 @@ int LaunchProgram(const Launch& launch,
   (void)TimestampTrapWorks();
   (void)CpuidTrapWorks();
   pid_t self = getpid();
-  pid_t middle = fork();
+  // What is forked twice is copied once: the one in the middle needs no memory of its own.
+  pid_t middle = vfork();
   if (middle < 0) return Complain(125, fmt::format("can't fork: {}", strerror(errno)));
   if (middle == 0) {
     pid_t supervisor = fork();
