@@ -1,6 +1,3 @@
-// The cache belongs to one user: directories of mode 0700 that are not the user's own (HOME kept by
-// sudo, a shared XDG_CACHE_HOME) are not used, since whoever writes there decides what a recording
-// holds.
 #include "replay/blob_cache.h"
 
 #include <fcntl.h>
@@ -8,36 +5,15 @@
 #include <array>
 #include <atomic>
 #include <charconv>
-#include <cstdlib>
 
 #include "base/clock.h"
 #include "replay/trace_format.h"
+#include "replay/user_cache.h"
 
 namespace retake {
 namespace {
 
 constexpr int64_t kSettledNanoseconds = 100'000'000;
-
-bool IsOurs(int fd) {
-  struct stat status;
-  return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
-         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
-Fd OpenOrMake(int parent, const char* name) {
-  Fd directory(openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory || errno != ENOENT) return directory;
-  mkdirat(parent, name, 0700);
-  return Fd(openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-Fd OpenCacheHome() {
-  const char* cache = getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && cache[0] == '/') return OpenOrMake(AT_FDCWD, cache);
-  const char* home = getenv("HOME");
-  if (home == nullptr || home[0] != '/') return {};
-  return OpenOrMake(AT_FDCWD, (std::string(home) + "/.cache").c_str());
-}
 
 struct IndexEntry {
   std::string hash;
@@ -68,13 +44,9 @@ bool IsSettled(const struct stat& status) {
 }
 
 std::unique_ptr<BlobCache> BlobCache::Open() {
-  Fd home = OpenCacheHome();
-  if (!home) return nullptr;
-  Fd cache = OpenOrMake(home.get(), "retake");
-  if (!cache || !IsOurs(cache.get())) return nullptr;
-  Fd index = OpenOrMake(cache.get(), "index");
-  Fd blobs = OpenOrMake(cache.get(), "blobs");
-  if (!index || !blobs || !IsOurs(index.get()) || !IsOurs(blobs.get())) return nullptr;
+  Fd index = OpenUserCache("index");
+  Fd blobs = OpenUserCache("blobs");
+  if (!index || !blobs) return nullptr;
   return std::unique_ptr<BlobCache>(new BlobCache(std::move(index), std::move(blobs)));
 }
 

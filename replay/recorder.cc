@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "replay/note_cache.h"
 #include "replay/recording.h"
 #include "replay/trace_store.h"
 #include "supervisor/filter.h"
@@ -58,6 +59,8 @@ class Recorder {
     recording.echo = echo_;
     recording.affinity = program.affinity;
     recording.check_interval = options_.check_interval;
+    notes_ = NoteCache::Open();
+    recording.notes = notes_.get();
     recording.warn_now = [this](std::string_view warning) {
       Say(fmt::format("warning: {}", warning));
     };
@@ -68,6 +71,7 @@ class Recorder {
     supervising.no_new_privs = program.no_new_privs;
     supervising.cpu = program.cpu;
     supervising.cpus = program.affinity;
+    supervising.notes = notes_.get();
     supervisor_ = std::make_unique<Supervisor>(supervising, *recording_);
     recording_->set_supervisor(*supervisor_);
     // Last: from here on the program dies with the supervisor, and then there must be a trace.
@@ -177,6 +181,7 @@ class Recorder {
   EchoTargets echo_;
   double started_ = 0;
   bool attached_ = true;  // to the caller's stderr
+  std::unique_ptr<NoteCache> notes_;
   std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Recording> recording_;
   std::unique_ptr<Supervisor> supervisor_;

@@ -41,7 +41,9 @@ bool HasMoreArguments(const Task& task, int from) {
 Recording::Recording(RecordingOptions options, TraceWriter& trace)
     : options_(std::move(options)),
       trace_(trace),
-      next_hash_(MonotonicNanoseconds() + kHashPeriod) {}
+      next_hash_(MonotonicNanoseconds() + kHashPeriod) {
+  planter_.set_notes(options_.notes);
+}
 
 Recording::TaskState& Recording::State(const Task& task) {
   if (task.id >= tasks_.size()) tasks_.resize(task.id + 1);

@@ -42,6 +42,7 @@ struct RecordingOptions {
   cpu_set_t affinity;  // what the program believes it may run on
   // A memory hash every so many events; 0: as often as costs a fiftieth of the time.
   int check_interval = 0;
+  CodeNotes* notes = nullptr;  // outlive the recording
   // Shows a warning at once, for a program that may never come to its end.
   std::function<void(std::string_view)> warn_now;
 };

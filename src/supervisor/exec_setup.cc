@@ -10,11 +10,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 
 #include "base/fd.h"
 #include "base/features.h"
 #include "stub/layout.h"
+#include "supervisor/loader_patches.h"
 #include "supervisor/own_traps.h"
 #include "tracee/remote_calls.h"
 
@@ -56,65 +56,6 @@ Status PatchVdso(pid_t pid, TaskMemory& memory, const Registers& registers, cons
   return WritePatches(pid, memory, registers, vdso, known_patches);
 }
 
-// Dynamic loaders are small; a larger mapping is of another program.
-constexpr uint64_t kMostLoaderBytes = 512 << 10;
-
-// Memory for a moment, which the kernel gives all at once: page by page, as it is touched, would
-// take four times as long as all that is done with it.
-class RoomAtOnce {
- public:
-  explicit RoomAtOnce(size_t size) : size_(size) {
-    void* got = mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (got != MAP_FAILED) data_ = static_cast<uint8_t*>(got);
-  }
-  RoomAtOnce(const RoomAtOnce&) = delete;
-  RoomAtOnce& operator=(const RoomAtOnce&) = delete;
-  ~RoomAtOnce() {
-    if (data_ != nullptr) munmap(data_, size_);
-  }
-
-  // Null if there is none.
-  uint8_t* data() const { return data_; }
-
- private:
-  size_t size_;
-  uint8_t* data_ = nullptr;
-};
-
-Status PatchLoader(pid_t pid, TaskMemory& memory, const Registers& registers,
-                   const Mapping& mapping) {
-  // Each program has the same loader: its patches are computed once, and are good for code that has
-  // the same bytes where they go.
-  struct Known {
-    std::vector<Patch> patches;
-    std::vector<std::vector<uint8_t>> replaced;
-  };
-  static std::map<std::pair<uint64_t, uint64_t>, Known> loaders;
-  auto bytes_at = [&](const Patch& patch) {
-    std::vector<uint8_t> bytes(patch.bytes.size());
-    bytes.resize(memory.ReadSome(mapping.start + patch.offset, bytes.data(), bytes.size()));
-    return bytes;
-  };
-  auto [at, is_new] = loaders.try_emplace({mapping.device, mapping.inode});
-  Known& known = at->second;
-  auto still_fits = [&] {
-    for (size_t i = 0; i < known.patches.size(); ++i) {
-      if (bytes_at(known.patches[i]) != known.replaced[i]) return false;
-    }
-    return true;
-  };
-  if (is_new || !still_fits()) {
-    RoomAtOnce room(mapping.size());
-    if (room.data() == nullptr) return ErrnoError("can't read {}: no memory", mapping.name);
-    size_t got = memory.ReadSome(mapping.start, room.data(), mapping.size());
-    known = {machine::LoaderPatches(ByteSpan(room.data(), got)), {}};
-    for (const Patch& patch : known.patches) known.replaced.push_back(bytes_at(patch));
-  }
-  if (known.patches.empty()) return {};
-  return WritePatches(pid, memory, registers, mapping, known.patches);
-}
-
 }  // namespace
 
 Status CheckProgram(pid_t pid, std::span<const Mapping> mappings) {
@@ -149,15 +90,14 @@ Status CheckProgram(pid_t pid, std::span<const Mapping> mappings) {
 }
 
 Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
-                     std::span<const Mapping> mappings) {
+                     std::span<const Mapping> mappings, CodeNotes* notes) {
   RemoteCalls calls(pid, memory, registers);
   TRY(calls.InstallStub(mappings));
   if (const Mapping* vdso = FindVdso(mappings); vdso != nullptr)
     TRY(PatchVdso(pid, memory, registers, *vdso));
   for (const Mapping& mapping : mappings) {
-    bool is_code = mapping.is_file() && (mapping.prot & PROT_EXEC) != 0;
-    if (is_code && mapping.size() <= kMostLoaderBytes)
-      TRY(PatchLoader(pid, memory, registers, mapping));
+    std::vector<Patch> patches = TRY(LoaderPatchesOf(memory, mapping, notes));
+    if (!patches.empty()) TRY(WritePatches(pid, memory, registers, mapping, patches));
   }
   for (const machine::TrapSwitch& call : machine::CallsAfterExec()) {
     if (call == machine::TimestampTrap() && !TimestampTrapWorks()) continue;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "supervisor/task.h"
+#include "tracee/code_notes.h"
 #include "tracee/maps.h"
 #include "tracee/memory.h"
 
@@ -17,9 +18,9 @@ namespace retake {
 Status CheckProgram(pid_t pid, std::span<const Mapping> mappings);
 
 // Installs the stub, patches the vDSO and arms the time-stamp trap where exec cleared it. The task
-// is at its exec's exit stop; its registers are left changed.
+// is at its exec's exit stop; its registers are left changed. `notes` may be null.
 Status SetUpNewImage(pid_t pid, TaskMemory& memory, const Registers& registers,
-                     std::span<const Mapping> mappings);
+                     std::span<const Mapping> mappings, CodeNotes* notes);
 
 // The clone flags of the call that `parent` is in (fork and vfork have theirs implied).
 uint64_t CloneFlags(const Task& parent);

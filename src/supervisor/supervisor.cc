@@ -418,7 +418,7 @@ Status Supervisor::HandleExecDone(Task& task) {
   task.signals->ResetHandlers();
   {
     SignalsHeld guard = TRY(SignalsHeld::Hold(task.pid));
-    TRY(SetUpNewImage(task.pid, task.process->memory, registers, mappings));
+    TRY(SetUpNewImage(task.pid, task.process->memory, registers, mappings, options_.notes));
     TRY(ptracer::SetRegisters(task.pid, registers));
     if (options_.portable) TRY(TrapCpuid(task, registers));
   }

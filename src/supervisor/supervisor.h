@@ -21,6 +21,7 @@
 #include "supervisor/own_traps.h"
 #include "supervisor/placement.h"
 #include "supervisor/task.h"
+#include "tracee/code_notes.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -32,10 +33,11 @@ struct SupervisorOptions {
   // stop of ours, and would be missing from the trace. Costs the same two stops a call, and four
   // where the call is answered without being made.
   bool stop_at_every_call = false;
-  bool no_new_privs = false;  // the program has it set from the start, and may know
-  int cpu = -1;               // where the tracer and the first task are pinned; -1: nowhere
-  cpu_set_t cpus{};           // what the program's tasks may run on
-  int hold_bound_ms = 4;      // how long a signal waits for a computing task to reach an event
+  bool no_new_privs = false;   // the program has it set from the start, and may know
+  int cpu = -1;                // where the tracer and the first task are pinned; -1: nowhere
+  cpu_set_t cpus{};            // what the program's tasks may run on
+  CodeNotes* notes = nullptr;  // outlive the supervisor
+  int hold_bound_ms = 4;       // how long a signal waits for a computing task to reach an event
 };
 
 class Supervisor {

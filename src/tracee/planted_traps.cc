@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "tracee/code_file.h"
 
@@ -43,6 +45,39 @@ std::vector<machine::TrapSite> FindSites(int fd, std::span<uint8_t> room) {
   return all;
 }
 
+// Below that, to look is as fast as to look it up.
+constexpr off_t kWorthANote = 64 << 10;
+constexpr const char* kMatter = "traps";
+
+std::vector<uint8_t> Encode(const std::vector<machine::TrapSite>& sites) {
+  ByteWriter out;
+  out.Varint(sites.size());
+  for (const machine::TrapSite& site : sites) {
+    out.Varint(site.offset);
+    out.U8(static_cast<uint8_t>(site.kind));
+    out.Blob(ByteSpan(site.original).first(site.size));
+    out.Raw(ByteSpan(site.trap).first(site.size));
+  }
+  return out.Take();
+}
+
+std::optional<std::vector<machine::TrapSite>> Decode(ByteSpan note) {
+  ByteReader in(note);
+  std::vector<machine::TrapSite> sites(in.Count());
+  for (machine::TrapSite& site : sites) {
+    site.offset = in.Varint();
+    site.kind = static_cast<TrapKind>(in.U8());
+    ByteSpan original = in.Blob();
+    ByteSpan trap = in.Raw(original.size());
+    if (!in.ok() || original.size() > site.original.size()) return std::nullopt;
+    site.size = static_cast<uint8_t>(original.size());
+    std::ranges::copy(original, site.original.begin());
+    std::ranges::copy(trap, site.trap.begin());
+  }
+  if (!in.ok() || !in.AtEnd()) return std::nullopt;
+  return sites;
+}
+
 }  // namespace
 
 const std::vector<machine::TrapSite>& TrapPlanter::SitesOf(int fd, const struct stat& status) {
@@ -55,11 +90,18 @@ const std::vector<machine::TrapSite>& TrapPlanter::SitesOf(int fd, const struct 
               word(status.st_ctim.tv_sec),
               word(status.st_ctim.tv_nsec)};
   auto [at, is_new] = files_.try_emplace(stamp);
-  if (is_new) {
-    room_.resize(kPiece);
-    at->second = FindSites(fd, room_);
+  std::vector<machine::TrapSite>& sites = at->second;
+  if (!is_new) return sites;
+  CodeNotes* notes = status.st_size >= kWorthANote ? notes_ : nullptr;
+  if (notes != nullptr) {
+    auto note = notes->Find(status, kMatter);
+    auto known = note ? Decode(*note) : std::nullopt;
+    if (known) return sites = std::move(*known);
   }
-  return at->second;
+  if (room_ == nullptr) room_ = std::make_unique_for_overwrite<uint8_t[]>(kPiece);
+  sites = FindSites(fd, {room_.get(), kPiece});
+  if (notes != nullptr) notes->Keep(status, kMatter, Encode(sites));
+  return sites;
 }
 
 Result<std::vector<PlantedTrap>> TrapPlanter::Plant(const TaskMemory& memory,

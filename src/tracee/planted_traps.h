@@ -11,10 +11,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "arch/code.h"
 #include "base/result.h"
+#include "tracee/code_notes.h"
 #include "tracee/memory.h"
 
 namespace retake {
@@ -40,6 +42,9 @@ struct PlantedTrap {
 
 class TrapPlanter {
  public:
+  // What is known of files from other times; may be null.
+  void set_notes(CodeNotes* notes) { notes_ = notes; }
+
   // `fd` is the mapped file, `status` what fstat says of it. Where memory doesn't hold what the
   // file does (a trap is planted already), it is left alone. Errors: memory that can't be written.
   Result<std::vector<PlantedTrap>> Plant(const TaskMemory& memory, const MappedCode& code, int fd,
@@ -51,9 +56,11 @@ class TrapPlanter {
 
   const std::vector<machine::TrapSite>& SitesOf(int fd, const struct stat& status);
 
+  CodeNotes* notes_ = nullptr;
   // Each file is looked through once; `offset` of these is into the file.
   std::map<Stamp, std::vector<machine::TrapSite>> files_;
-  std::vector<uint8_t> room_;  // what is looked at, kept: new pages cost as much as the looking
+  // What is looked at, kept: new pages cost as much as the looking.
+  std::unique_ptr<uint8_t[]> room_;
 };
 
 }  // namespace retake

@@ -109,6 +109,51 @@ TEST_F(PlantedTraps, OnlyWhatIsMappedIsChanged) {
   EXPECT_TRUE(nothing->empty());
 }
 
+// Keeps one note in memory.
+class OneNote : public CodeNotes {
+ public:
+  std::optional<std::vector<uint8_t>> Find(const struct stat&, std::string_view) const override {
+    return note;
+  }
+  void Keep(const struct stat&, std::string_view, ByteSpan bytes) override {
+    note.emplace(bytes.begin(), bytes.end());
+    ++kept;
+  }
+  std::optional<std::vector<uint8_t>> note;
+  int kept = 0;
+};
+
+TEST_F(PlantedTraps, AFileThatIsKnownIsNotLookedThrough) {
+  auto plant = [&](CodeNotes* notes) {
+    pid_t child = fork();
+    if (child == 0) {
+      while (true) pause();
+    }
+    planter_ = TrapPlanter();
+    planter_.set_notes(notes);
+    std::vector<std::pair<uint64_t, std::array<uint8_t, 4>>> found;
+    for (const PlantedTrap& trap : PlantIn(child, {.timestamp = true, .cpuid = true}))
+      found.emplace_back(trap.address, trap.site.trap);
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    return found;
+  };
+  OneNote notes;
+  auto found = plant(&notes);
+  EXPECT_EQ(notes.kept, 1);
+  EXPECT_EQ(plant(nullptr), found);
+  EXPECT_EQ(plant(&notes), found);
+  EXPECT_EQ(notes.kept, 1);
+  std::vector<uint8_t> whole = *notes.note;
+  for (size_t size = 0; size < whole.size(); size += 7) {
+    notes.note->assign(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+    EXPECT_EQ(plant(&notes), found) << "cut after " << size;
+  }
+  // It is the note that is believed.
+  notes.note->assign({0});
+  EXPECT_TRUE(plant(&notes).empty());
+}
+
 TEST(CodeFile, TellsCodeAndFunctionsOfThisProgram) {
   Fd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   CodeFile code(file.get());
