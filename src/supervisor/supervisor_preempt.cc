@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "supervisor/supervisor.h"
+#include "tracee/remote_calls.h"
 
 namespace retake {
 namespace {
@@ -28,9 +29,11 @@ constexpr int64_t kKnownSpin = 2;  // ms
 constexpr int64_t kLookPart = 3;
 constexpr int64_t kKnownSpinPart = 12;
 constexpr uint32_t kTellingSteps = 4'000;
+// Not every turn: see FutileLooks.
+constexpr uint32_t kDearLook = 4'000;
 // Then it computes; it is stopped wherever it is, so that others have their turn, at twice the time
 // each time.
-constexpr int64_t kFairness = 400;  // ms
+constexpr int64_t kFairness = 200;  // ms
 
 // ms: how long tasks spin, with nobody writing what they wait for, until that is said.
 constexpr int64_t kLivelock = 5'000;
@@ -82,6 +85,10 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
   bool in_call = static_cast<int64_t>(machine::SyscallNumber(registers)) >= 0;
   if (in_call || task.phase != Task::Phase::kUser) return Arrive(task, stop);
 
+  ShareGroup& group = *task.group;
+  uint64_t pc = Pc(registers);
+  if (spin_steps >= kDearLook && group.futile_looks.LeaveOut(pc))
+    return UnlessGone(Continue(task.pid));
   int64_t begin_ns = MonotonicNanoseconds();
   Result<Preemption> preempted = sink_.Preempt(task, spin_steps);
   if (!preempted.ok()) return UnlessGone(preempted.TakeError());
@@ -92,7 +99,8 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
     // A look that came to a call took fewer: so the dearest counts, and is forgotten in time.
     step_cost_ = std::max((end_ns - begin_ns) / spin_steps, step_cost_ * 7 / 8);
   }
-  ShareGroup& group = *task.group;
+  if (spin_steps >= kDearLook && preempted->kind == Preemption::Kind::kNotNow)
+    group.futile_looks.Note(pc);
   switch (preempted->kind) {
     case Preemption::Kind::kStopped:
       return Arrive(task, preempted->status);
@@ -100,6 +108,7 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
       return UnlessGone(Continue(task.pid));
     case Preemption::Kind::kParked:
       group.spins = true;
+      group.futile_looks.Forget();
       NoteChange(group);
       break;
     case Preemption::Kind::kStillParked:
