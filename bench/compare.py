@@ -4,7 +4,10 @@ here, strace -f, rr and gdb.
 
 The ways to run take turns on each program (so that a machine that gets busier hits them alike), each
 is run --runs times, and the median counts. Prints a table of milliseconds and of ratios to native,
-and writes JSON. Exits 1 with --bars if a bar of the issue is missed.
+and writes JSON. Exits 1 with --bars if a bar (programs.py) is missed.
+
+--set chooses what is run: whole programs; threads, which wait for each other in several ways; or
+programs whose processes compute side by side, which are recorded held to one CPU, too.
 """
 
 import argparse
@@ -18,46 +21,9 @@ import sys
 import tempfile
 import time
 
-BARS = {
-    # program: (way, "added" milliseconds or "times" native, limit)
-    "true": [("record", "added", 3), ("replay", "added", 4)],
-    "ls -la, 1,500 files": [("record", "times", 12), ("replay", "times", 9)],
-}
-EVERYTHING_ELSE = 15  # times native, to record and to replay, but for the loop of small calls
+from programs import SETS, Programs, bars_of
 
-
-class Programs:
-    """The fixed list: name, how to prepare, command."""
-
-    def __init__(self, root, small_calls):
-        self.root = root
-        self.small_calls = small_calls
-
-    def shell(self, text):
-        subprocess.run(["bash", "-ec", text], cwd=self.root, check=True, stdout=subprocess.DEVNULL)
-
-    def prepare(self):
-        self.shell("mkdir -p many && cd many && for i in $(seq 1500); do : > file_$i; done")
-        self.shell("seq 1 8000000 | head -c 50000000 > fifty_megabytes")
-        if shutil.which("git"):
-            self.shell("""mkdir repo && cd repo && git init -q && for d in $(seq 50); do mkdir d$d;
-              for f in $(seq 100); do echo $d $f > d$d/f$f; done; done
-              git add . && git -c user.name=n -c user.email=e@x commit -qm all""")
-        self.shell("""mkdir project && cd project && for i in $(seq 40); do
-          printf '#include <stdio.h>\\n#include <stdlib.h>\\nint f%d(int x) { return x * %d + rand(); }\\n' $i $i > f$i.c; done
-          printf 'OBJS := $(patsubst %%.c,%%.o,$(wildcard *.c))\\nall: $(OBJS)\\n%%.o: %%.c\\n\\tgcc -c $<\\n' > Makefile""")
-        self.shell("for i in $(seq 200); do echo /bin/true; done > two_hundred.sh")
-
-    def list(self):
-        yield "true", ["/bin/true"], None
-        yield "ls -la, 1,500 files", ["ls", "-la", "many"], None
-        yield "python3 print(1)", ["/usr/bin/python3", "-c", "print(1)"], None
-        yield "gzip 50 MB", ["gzip", "-1", "-k", "-f", "fifty_megabytes"], None
-        yield "git status, 5,000 files", ["git", "-c", "core.preloadIndex=false", "-C", "repo", "status", "--short"], None
-        yield "gcc -c", ["gcc", "-c", "project/f1.c", "-o", "one.o"], None
-        yield "make -j2, 40 files", ["make", "-s", "-j2", "-C", "project"], "rm -f project/*.o"
-        yield "300,000 small calls", [self.small_calls, "300000"], None
-        yield "bash, 200 programs", ["bash", "two_hundred.sh"], None
+ONE_CPU = "record, one CPU"
 
 
 class Ways:
@@ -71,9 +37,11 @@ class Ways:
         self.rr_trace = str(root / "rr")
 
     def command(self, way, command):
+        record = [self.retake, "record", "--wait", "-o", self.trace, "--", *command]
         return {
             "native": command,
-            "record": [self.retake, "record", "--wait", "-o", self.trace, "--", *command],
+            "record": record,
+            ONE_CPU: ["taskset", "-c", "0", *record],
             "replay": [self.retake, "replay", self.trace],
             "strace -f": ["strace", "-f", "-o", str(self.root / "strace.out"), *command],
             "rr record": ["rr", "record", "-o", self.rr_trace, *command],
@@ -82,14 +50,15 @@ class Ways:
         }[way]
 
     def clean(self, way):
-        if way == "record":  # traces stay to the end: file systems make files slower where many were deleted just now
+        if way in ("record", ONE_CPU):  # traces stay to the end: file systems make files slower where many were deleted just now
             self.recordings += 1
             self.trace = str(self.root / f"trace-{self.recordings}")
         if way == "rr record":
             shutil.rmtree(self.rr_trace, ignore_errors=True)
 
-    def available(self, wanted):
-        for way in ("native", "record", "replay", "strace -f", "rr record", "rr replay", "gdb"):
+    def available(self, kind, wanted):
+        others = [ONE_CPU] if kind == "parallel" else ["strace -f", "rr record", "rr replay", "gdb"]
+        for way in ["native", "record", "replay", *others]:
             if wanted and way not in wanted:
                 continue
             tool = {"strace -f": "strace", "rr record": "rr", "rr replay": "rr", "gdb": "gdb"}.get(way)
@@ -119,11 +88,12 @@ def measure(command, cwd, env, timeout):
     return took, done.returncode, done.stderr
 
 
-def compare(programs, ways, root, runs, only, timeout):
+def compare(kind, programs, ways, root, runs, only, timeout):
     env = {**os.environ, "RETAKE_DIR": str(root / "store"), "XDG_CACHE_HOME": str(root / "cache"), "LC_ALL": "C"}
-    names = list(ways.available(None)) if not only["ways"] else list(ways.available(only["ways"]))
+    names = list(ways.available(kind, only["ways"]))
     results = {}
-    for program, command, before in programs.list():
+    programs.prepare(kind)
+    for program, command, before in programs.list(kind):
         if only["programs"] and not any(word in program for word in only["programs"]):
             continue
         times = {way: [] for way in names}
@@ -167,28 +137,39 @@ def row(program, result, names):
     return f"{program:25}" + " ".join(cells)
 
 
-def missed_bars(results):
+def report(names, results, runs):
+    print()
+    print(f"{'milliseconds, median of ' + str(runs):25}" + " ".join(f"{name:>18}" for name in names))
     for program, result in results.items():
-        native = result["native"]["median"]
-        bars = BARS.get(program)
-        if bars is None:
-            if program == "300,000 small calls":
-                continue
-            bars = [(way, "times", EVERYTHING_ELSE) for way in ("record", "replay")]
-        for way, kind, limit in bars:
-            median = result.get(way, {}).get("median")
-            if median is None:
+        print(row(program, result, names))
+    for program, result in results.items():
+        for way in names:
+            if result[way]["note"]:
+                print(f"{program}, {way}: {result[way]['note']}")
+
+
+def missed_bars(kind, results):
+    for program, result in results.items():
+        def median(way, result=result):
+            return (result.get(way) or {}).get("median")
+
+        for way, how, limit in bars_of(kind, program):
+            took = median(way)
+            if took is None:
                 yield f"{program}: {way} failed: {result.get(way, {}).get('note')}"
                 continue
-            value = median - native if kind == "added" else median / native
+            base = median(ONE_CPU if how == "times one CPU" else "native")
+            value = {"added": took - base, "at most": took}.get(how, took / base)
             if value > limit:
-                yield f"{program}: {way} {kind} {value:.1f}, the bar is {limit}"
+                yield f"{program}: {way} {how} {value:.2f}, the bar is {limit}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--retake", required=True)
     parser.add_argument("--small-calls", required=True, help="the small_calls program of this directory's build")
+    parser.add_argument("--threads", required=True, help="the threads program of this directory's build")
+    parser.add_argument("--set", nargs="*", choices=SETS, default=["programs"], help="what is run")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--timeout", type=int, default=120, help="seconds for one run")
     parser.add_argument("--json", help="where to write all figures")
@@ -198,24 +179,19 @@ def main():
     args = parser.parse_args()
     root = pathlib.Path(tempfile.mkdtemp(prefix="retake-bench-"))
     try:
-        programs = Programs(root, os.path.abspath(args.small_calls))
-        programs.prepare()
+        programs = Programs(root, os.path.abspath(args.small_calls), os.path.abspath(args.threads))
         ways = Ways(os.path.abspath(args.retake), root)
-        names, results = compare(programs, ways, root, args.runs, {"ways": args.ways, "programs": args.programs},
-                                 args.timeout)
-        print()
-        print(f"{'milliseconds, median of ' + str(args.runs):25}" + " ".join(f"{name:>18}" for name in names))
-        for program, result in results.items():
-            print(row(program, result, names))
-        for program, result in results.items():
-            for way in names:
-                if result[way]["note"]:
-                    print(f"{program}, {way}: {result[way]['note']}")
+        every, missed = {}, []
+        for kind in args.set:
+            names, results = compare(kind, programs, ways, root, args.runs,
+                                     {"ways": args.ways, "programs": args.programs}, args.timeout)
+            report(names, results, args.runs)
+            every |= results
+            missed += missed_bars(kind, results)
         if args.json:
             pathlib.Path(args.json).write_text(json.dumps(
-                {"cpus": os.cpu_count(), "kernel": os.uname().release, "runs": args.runs, "programs": results},
+                {"cpus": os.cpu_count(), "kernel": os.uname().release, "runs": args.runs, "programs": every},
                 indent=1))
-        missed = list(missed_bars(results))
         for line in missed:
             print("missed:", line)
         sys.exit(1 if args.bars and missed else 0)
