@@ -408,12 +408,19 @@ Status Supervisor::HandleExecDone(Task& task) {
     task.process->vdso_end = vdso->end;
   }
   int cpu = task.group->cpu;
+  bool was_shared = task.group->members > 1;
   LeaveGroup(task);
   JoinGroup(task, std::make_shared<ShareGroup>());
   task.group->cpu = cpu;
   // Where cpuid isn't steady, pinning doesn't help.
   task.group->movable = !machine::CpuidTrap(true).has_value() || !CpuidIsSteady();
-  if (!task.group->movable) PlaceGroup(*task.group, options_.cpu);
+  if (!task.group->movable) {
+    PlaceGroup(*task.group, options_.cpu);
+  } else if (was_shared) {
+    // It began by a vfork: now it goes on beside its parent.
+    PlaceGroup(*task.group, placement_.Choose(cpu, Groups(task.group.get())));
+    NoteSeveral();
+  }
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
   {
@@ -512,10 +519,7 @@ Status Supervisor::HandleNewTask(Task& parent, int ptrace_event) {
     child.group->movable = parent.group->movable;
     if (child.group->movable)
       PlaceGroup(*child.group, placement_.Choose(child.group->cpu, Groups(parent.group.get())));
-    if (!several_ && placement_.has_choice()) {
-      several_ = true;
-      SetTicking();
-    }
+    NoteSeveral();
     return Continue(pid);
   }
   Wait(child, Task::Wants::kRun);

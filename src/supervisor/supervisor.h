@@ -128,6 +128,8 @@ class Supervisor {
   // Every share-group but one.
   std::vector<ShareGroup*> Groups(const ShareGroup* without = nullptr) const;
   void PlaceGroup(ShareGroup& group, int cpu);
+  // There is more than one group now.
+  void NoteSeveral();
   void CheckPlacement();
   // What is done now and then, while SetTicking() says so; at most once an interval.
   Status Tick();

@@ -385,6 +385,12 @@ void Supervisor::PlaceGroup(ShareGroup& group, int cpu) {
   }
 }
 
+void Supervisor::NoteSeveral() {
+  if (several_ || !placement_.has_choice()) return;
+  several_ = true;
+  SetTicking();
+}
+
 void Supervisor::CheckPlacement() {
   std::vector<ShareGroup*> groups = Groups();
   for (const Placement::Move& move : placement_.Balance(groups)) PlaceGroup(*move.group, move.cpu);
@@ -396,6 +402,9 @@ void Supervisor::CheckPlacement() {
 }
 
 Status Supervisor::Tick() {
+  // Asked at every stop: cheaply, where that is exact enough.
+  if (tick_ms_ >= kSlowTick && MonotonicCoarseNanoseconds() / 1'000'000 - last_tick_ < tick_ms_)
+    return {};
   int64_t now = MonotonicMilliseconds();
   if (now - last_tick_ < tick_ms_) return {};
   last_tick_ = now;
