@@ -135,6 +135,7 @@ Status Recording::OnExec(Task& task, const Registers& registers,
   state.clear_tid = state.robust_list = 0;
   state.redirection.reset();
   state.park.reset();
+  state.has_our_time.reset();
   state.cpuid_trapped = options_.portable || !CpuidIsSteady();
 
   Image image = TRY(CaptureAfterExec(task.pid, task.process->memory, registers, mappings, *this));
@@ -214,6 +215,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     return Answer(task, -DenyErrno(row));
   }
   if (auto answer = TRY(AnswerBySelf(task, row))) return Answer(task, *answer);
+  if (auto verdict = AnswerTime(task)) return *verdict;
   if (TRY(ShareBeforeCall(task, row))) return CallVerdict{CallVerdict::Kind::kRetry};
   if (WriteSourceOf(row) != WriteSource::kNone) {
     if (auto answer = TRY(PrepareWrite(task, row))) return Answer(task, *answer);
@@ -362,51 +364,6 @@ int64_t Recording::SetAffinity(Task& task) {
   uint64_t target = machine::Argument(task.entry, 0);
   if (target == 0 || target == static_cast<uint64_t>(task.pid)) State(task).affinity = wanted;
   return 0;
-}
-
-Result<CallVerdict> Recording::AnswerLegacyPage(Task& task) {
-  // Such a call has no exit stop, so its answer is made here: the page knows three calls.
-  int64_t nanoseconds = ClockNanoseconds(CLOCK_REALTIME);
-  timeval now{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000 / 1'000};
-  int64_t result = 0;
-  auto put = [&](int argument, const void* value, size_t size) {
-    uint64_t address = machine::Argument(task.entry, argument);
-    if (address == 0) return;
-    ByteSpan bytes(static_cast<const uint8_t*>(value), size);
-    if (!task.process->memory.Write(address, bytes).ok()) result = -EFAULT;
-  };
-  switch (task.sys) {
-    case Sys::time: {
-      int64_t seconds = now.tv_sec;
-      put(0, &seconds, sizeof seconds);
-      if (result == 0) result = seconds;
-      break;
-    }
-    case Sys::gettimeofday: {
-      struct timezone zone {};
-      put(0, &now, sizeof now);
-      put(1, &zone, sizeof zone);
-      break;
-    }
-    case Sys::getcpu: {
-      uint32_t cpu = static_cast<uint32_t>(std::max(0, CurrentCpu()));
-      uint32_t node = 0;
-      put(0, &cpu, sizeof cpu);
-      put(1, &node, sizeof node);
-      break;
-    }
-    default:
-      result = -ENOSYS;
-      break;
-  }
-  Begin(task, EventKind::kSyscall);
-  event_.before = event_.after = task.entry;
-  uint64_t return_address = 0;
-  task.process->memory.ReadValue(Sp(task.entry), &return_address);
-  machine::FinishLegacyPageCall(event_.after, return_address, result);
-  (void)TRY(AddMemory(task, RowOf(task.sys), result));
-  Write(task);
-  return CallVerdict{CallVerdict::Kind::kAnswer, result};
 }
 
 Result<std::optional<int64_t>> Recording::AnswerPrctl(Task& task) {

@@ -94,6 +94,7 @@ class Recording : public EventSink, private ContentStore {
     std::shared_ptr<FdTable> fds;
     std::vector<Range>
         interrupted_outputs;           // written by attempts of a call that the kernel restarted
+    std::optional<bool> has_our_time;  // not known until it asks
     std::optional<PageCopies> copies;  // for a call with unknown outputs
     struct FileSource {
       int fd;
@@ -134,8 +135,14 @@ class Recording : public EventSink, private ContentStore {
   // Calls that are answered or refused here, whatever the table says; nullopt for the rest.
   Result<std::optional<int64_t>> AnswerBySelf(Task& task, const Row& row);
   Result<std::optional<int64_t>> AnswerPrctl(Task& task);
-  Result<CallVerdict> AnswerLegacyPage(Task& task);
   int64_t SetAffinity(Task& task);
+
+  // recording_time.cc: calls that ask for the time.
+  // Logs and answers it; nullopt where the kernel has to be asked.
+  std::optional<CallVerdict> AnswerTime(Task& task);
+  Result<CallVerdict> AnswerLegacyPage(Task& task);
+  // Whether the clocks show the task what they show us: it is in our time namespace.
+  bool HasOurTime(Task& task);
 
   // recording_filters.cc: the program's own seccomp filters.
   // Nothing, if they let the call through.

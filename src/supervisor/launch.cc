@@ -200,7 +200,8 @@ int LaunchProgram(const Launch& launch,
   pid_t middle = vfork();
   if (middle < 0) return Complain(125, fmt::format("can't fork: {}", strerror(errno)));
   if (middle == 0) {
-    pid_t supervisor = fork();
+    // Whose memory it borrows sleeps meanwhile.
+    pid_t supervisor = fork();  // NOLINT(clang-analyzer-unix.Vfork)
     if (supervisor != 0) _exit(supervisor < 0 ? 1 : 0);
     mine.Reset();
     RunSupervisor(theirs.get(), self, launched, prepare, supervise);

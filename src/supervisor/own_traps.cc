@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "base/clock.h"
 #include "base/features.h"
 
 namespace retake {
@@ -90,6 +91,10 @@ uint64_t HostTimestamp(const TrappedInstruction& insn) {
   uint64_t value = machine::ReadTimestamp(insn);
   if (timestamp_traps) SwitchTimestamp(true);
   return value;
+}
+
+bool HostTime(clockid_t clock, timespec* time) {
+  return timestamp_traps ? ClockGettime(clock, time) == 0 : ReadClockByVdso(clock, time);
 }
 
 OwnTimestampTrap::OwnTimestampTrap() {

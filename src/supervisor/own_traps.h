@@ -10,6 +10,8 @@
 #ifndef RETAKE_SUPERVISOR_OWN_TRAPS_H_
 #define RETAKE_SUPERVISOR_OWN_TRAPS_H_
 
+#include <time.h>
+
 #include "arch/arch.h"
 
 namespace retake {
@@ -32,6 +34,9 @@ bool TrapOwnCpuid();
 // What this CPU answers to an instruction that reads the time-stamp counter (or its frequency),
 // also while it traps in this thread.
 uint64_t HostTimestamp(const TrappedInstruction& insn);
+
+// The time, as cheaply as may be: by the vDSO, but where its read of the counter would trap.
+bool HostTime(clockid_t clock, timespec* time);
 
 // While it lives, the time-stamp counter traps in the calling thread, if that makes stops cheaper
 // here. Threads that are started meanwhile inherit that.

@@ -107,6 +107,11 @@ Status TaskMemory::WriteAsTask(uint64_t address, ByteSpan bytes) const {
   return ForceWrite(address, bytes);
 }
 
+bool TaskMemory::WriteIfAllowed(uint64_t address, ByteSpan bytes) const {
+  return MayUse(Feature::kProcessVm) &&
+         WriteDirectly(address, bytes) == static_cast<ssize_t>(bytes.size());
+}
+
 ssize_t TaskMemory::WriteDirectly(uint64_t address, ByteSpan bytes) const {
   iovec local{const_cast<uint8_t*>(bytes.data()), bytes.size()};
   iovec remote{reinterpret_cast<void*>(address), bytes.size()};

@@ -41,6 +41,8 @@ class TaskMemory : public ReadableMemory {
   Status Scatter(std::span<const Output> outputs) const;
   // Writes what the task itself could write, and nothing else (where the machine lets us know).
   Status WriteAsTask(uint64_t address, ByteSpan bytes) const;
+  // The same; false also where the machine doesn't let us know. Part may have been written.
+  bool WriteIfAllowed(uint64_t address, ByteSpan bytes) const;
   // Writes whatever the protections say (text, read-only data). Some kernels refuse
   // (PROC_MEM_NO_FORCE).
   Status ForceWrite(uint64_t address, ByteSpan bytes) const;
