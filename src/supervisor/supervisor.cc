@@ -419,8 +419,8 @@ Status Supervisor::HandleExecDone(Task& task) {
   } else if (was_shared) {
     // It began by a vfork: now it goes on beside its parent.
     PlaceGroup(*task.group, placement_.Choose(cpu, Groups(task.group.get())));
-    NoteSeveral();
   }
+  if (was_shared) NoteSeveral();
   if (task.signals.use_count() > 1) task.signals = std::make_shared<SignalActions>(*task.signals);
   task.signals->ResetHandlers();
   {

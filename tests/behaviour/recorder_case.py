@@ -13,6 +13,19 @@ import engine
 from engine import Failure
 
 
+def computes_on(pid):
+    """The CPU that a bash is held to which has computed for a while; None for other processes."""
+    try:
+        name, _, fields = pathlib.Path(f"/proc/{pid}/stat").read_text().partition(") ")
+        used = int(fields.split()[11])  # utime, in ticks of 10 ms
+        if not name.endswith("(bash") or used < 20:
+            return None
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    return next(line.split()[1] for line in status.splitlines() if line.startswith("Cpus_allowed_list:"))
+
+
 class Case:
     def __init__(self, place, retake, guests):
         self.place = place
@@ -143,6 +156,25 @@ class Case:
             replayed = self.modes.replay(flags=["--check"], env=replaying)
             if replayed.describe_status() != "exit 0" or replayed.out != recorded.out:
                 raise Failure(f"recorded with {recording}, replayed with {replaying}: {replayed.describe_status()} {engine.show(replayed.err)}")
+
+    def programs_in_parallel(self):
+        """R11: programs that make starts side by side and that compute get a CPU each, as far as there are some."""
+        computes = "exec bash -c 'until [ -e stop ]; do for ((i = 0; i < 50000; i++)); do :; done; done; echo told'"
+        (self.place.root / "Makefile").write_text(f"all: one two\none two:\n\t@{computes}\n")
+        process = self.start(["make", "-s", "-j2", "-f", str(self.place.root / "Makefile")])
+        enough, cpus, end = min(2, len(os.sched_getaffinity(0))), {}, time.monotonic() + engine.WAIT_SECONDS
+        while len(cpus) < 2 or len(set(cpus.values())) < enough:
+            if time.monotonic() > end:
+                raise Failure(f"they compute on {cpus}")
+            time.sleep(0.05)
+            cpus = {pid: cpu for pid in engine.descendants() if (cpu := computes_on(pid)) is not None}
+        (self.place.work / "stop").touch()
+        status, out, err = self.finish(process)
+        if status != 0 or out.count(b"told\n") != 2:
+            raise Failure(f"status {status}, {out!r}: {engine.show(err)}")
+        replayed = self.modes.replay()
+        if replayed.out != out:
+            raise Failure(f"replay: {replayed.describe_status()} {engine.show(replayed.err)}")
 
     def cwd_gone(self):
         """Recording and replaying in a directory that is removed meanwhile."""
