@@ -4,6 +4,7 @@
 
 #include "arch/kept_regsets.h"
 #include "base/syscall.h"
+#include "snapshot/confinement.h"
 #include "snapshot/restarted_call.h"
 #include "snapshot/scheduling.h"
 #include "tracee/proc_files.h"
@@ -91,6 +92,12 @@ Result<TaskState> CaptureTask(pid_t pid, const FrozenTask& task, const ProcStatu
   }
   out.scheduling = TRY(ReadScheduling(task.tid));
   out.credentials = ReadCredentials(status);
+  // What we are under ourselves, a restored one will be too; what can't be kept is named
+  // (snapshot/confinement.h).
+  if (SeccompOf(status) != OwnSeccomp()) {
+    if (auto confinement = ReadSeccomp(task.tid, status); confinement.ok())
+      out.seccomp = confinement.TakeValue();
+  }
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "snapshot/checkpoint_image.h"
 
+#include <linux/filter.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -94,6 +96,13 @@ class Checker {
         return MakeError("process {} with a mapping of nothing", process.pid);
     }
     TRY(CheckPages(process.pages, kHighestAddress));
+    for (const TaskState& task : process.tasks) {
+      for (const SeccompFilter& filter : task.seccomp.filters) {
+        size_t size = filter.instructions.size();
+        if (size == 0 || size % sizeof(sock_filter) != 0 || size > kMostFilterBytes)
+          return MakeError("task {} with a seccomp filter of {} bytes", task.tid, size);
+      }
+    }
     for (const Descriptor& descriptor : process.descriptors.descriptors) {
       if (descriptor.number < 0 || descriptor.file >= image_.open_files.size())
         return MakeError("process {} with a descriptor of nothing", process.pid);

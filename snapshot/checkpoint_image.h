@@ -16,6 +16,7 @@
 #include "snapshot/loss.h"
 #include "snapshot/open_file.h"
 #include "snapshot/page_range.h"
+#include "snapshot/seccomp_filters.h"
 
 namespace retake {
 
@@ -153,6 +154,7 @@ struct TaskState {
   std::vector<uint8_t> memory_nodes;  // its mask of nodes
   std::vector<KeptAttribute> attributes;
   std::vector<RegsetState> regsets;
+  SeccompConfinement seccomp;
 };
 
 template <typename V>
@@ -177,6 +179,7 @@ void Visit(V& visit, TaskState& task) {
   visit("memory_nodes", task.memory_nodes);
   visit("attributes", task.attributes);
   visit("regsets", task.regsets);
+  visit("seccomp", task.seccomp);
 }
 
 struct SignalAction {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/syscall.h"
+#include "snapshot/seccomp_filters.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -100,10 +101,12 @@ class Finder {
     // What holds for all is said once. What we are under ourselves, a restored one will be too.
     if (how.mode == 0 || how == firsts_seccomp_ || how == OwnSeccomp()) return;
     if (tid == process_.tasks[0].tid) firsts_seccomp_ = how;
+    auto confinement = ReadSeccomp(tid, *status);
+    if (confinement.ok()) return;
     Lose(tid, "seccomp",
-         fmt::format("it is confined by seccomp ({}), which isn't kept: it would go on less "
-                     "confined than it was",
-                     how.mode == 1 ? "strict mode" : "a filter"));
+         fmt::format("it is confined by seccomp filters that can't be kept: it would go on less "
+                     "confined than it was ({})",
+                     confinement.error().Message()));
   }
 
   // Threads are made with all of this in common; unshare(2) ends it. Where kcmp isn't allowed, what

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "snapshot/confinement.h"
 #include "tracee/ptrace.h"
 
 namespace retake {
@@ -82,6 +83,10 @@ Status Injection::WriteTable() {
 
 Status Injection::Enter(const ProcStatus& status) {
   home_.stop_signal = StopSignalFor(status);
+  // Its filters shall not act on these calls, where that can be had.
+  if (SeccompOf(status).mode != 0 &&
+      ptracer::SuspendSeccomp(task_.tid, FrozenTree::kTraceOptions).ok())
+    trace_options_ |= PTRACE_O_SUSPEND_SECCOMP;
   // It signals itself by the ids that it has in its own pid namespace, the innermost.
   std::vector<uint64_t> pids = status.Numbers("NStgid"), tids = status.Numbers("NSpid");
   if (!pids.empty()) home_.pid = static_cast<pid_t>(pids.back());
@@ -206,14 +211,14 @@ Status Injection::ToStop() {
 Result<pid_t> Injection::StartHelper() {
   if (home_.stop_signal == 0)
     return Error(0, "it uses each signal that it could be stopped by", task_.tid);
-  TRY(ptracer::SetOptions(task_.tid, FrozenTree::kTraceOptions | PTRACE_O_TRACECLONE));
+  TRY(ptracer::SetOptions(task_.tid, trace_options_ | PTRACE_O_TRACECLONE));
   Registers registers = task_.registers;
   BatchCall clone = MakeCall(Sys::clone, CLONE_VM);
   machine::SetCall(registers, clone.number, clone.args);
   TRY(Aim(registers, machine::Inject().clone));
   TRY(ptracer::Resume(task_.tid, ResumeKind::kContinue));
   auto status = TRY(ptracer::WaitOne(task_.tid, kCallBound));
-  TRY(ptracer::SetOptions(task_.tid, FrozenTree::kTraceOptions));
+  TRY(ptracer::SetOptions(task_.tid, trace_options_));
   if (!status) return Error(ETIMEDOUT, "it doesn't make a process", task_.tid);
   if (status->kind() != StopKind::kNewTask) {
     // It made none, and is at its stop by now.
@@ -224,8 +229,7 @@ Result<pid_t> Injection::StartHelper() {
   auto helper = static_cast<pid_t>(TRY(ptracer::EventMessage(task_.tid)));
   auto first = TRY(ptracer::WaitOne(helper, kCallBound));
   if (!first || first->gone()) return Error(ESRCH, "a process that it made is gone", helper);
-  TRY(ptracer::SetOptions(helper,
-                          FrozenTree::kTraceOptions | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL));
+  TRY(ptracer::SetOptions(helper, trace_options_ | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL));
   return helper;
 }
 

@@ -98,6 +98,7 @@ class Injection {
   const TaskMemory& memory_;
   InjectionSite site_;
   InjectHome home_;
+  uint64_t trace_options_ = FrozenTree::kTraceOptions;
   bool entered_ = false;
   bool stop_met_ = false;  // a SIGSTOP, which can't be blocked
   std::vector<BatchCall> calls_;

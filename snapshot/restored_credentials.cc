@@ -1,7 +1,9 @@
 // RestoredProcess: the part that gives each task the rights that it had, and no more, and its other
 // attributes.
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "snapshot/restored_process.h"
 #include "snapshot/task_attributes.h"
 #include "tracee/proc_files.h"
+#include "tracee/ptrace.h"
 
 namespace retake {
 namespace {
@@ -23,6 +26,31 @@ ByteSpan BytesOf(const std::vector<T>& values) {
 }
 
 }  // namespace
+
+Status RestoredProcess::Confine(const Task& task, const SeccompConfinement& want) {
+  if (want.mode == 0) return {};
+  Status suspended = ptracer::SuspendSeccomp(task.tid, kRestoreTraceOptions);
+  if (!suspended.ok()) {
+    return Error(suspended.error().code(),
+                 "can't put it under its seccomp filters again: that takes CAP_SYS_ADMIN and a "
+                 "caller that isn't confined itself",
+                 task.tid);
+  }
+  for (const SeccompFilter& filter : want.filters) {
+    sock_fprog header{static_cast<unsigned short>(filter.instructions.size() / sizeof(sock_filter)),
+                      reinterpret_cast<sock_filter*>(scratch() + sizeof header)};
+    std::vector<uint8_t> bytes(sizeof header + filter.instructions.size());
+    memcpy(bytes.data(), &header, sizeof header);
+    std::ranges::copy(filter.instructions, bytes.begin() + sizeof header);
+    TRY(CallTask(task, bytes,
+                 MakeCall(Sys::seccomp, SECCOMP_SET_MODE_FILTER, filter.flags, scratch()),
+                 "a seccomp filter"));
+  }
+  if (want.mode == SECCOMP_MODE_STRICT)
+    TRY(CallTask(task, {}, MakeCall(Sys::seccomp, SECCOMP_SET_MODE_STRICT),
+                 "seccomp's strict mode"));
+  return {};
+}
 
 Status RestoredProcess::SetCredentials(const Task& task, const Credentials& want) {
   if (want.uids.size() < 4 || want.gids.size() < 4)

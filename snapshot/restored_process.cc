@@ -35,9 +35,6 @@ constexpr int kGroupBound = 2'000;  // ms
 constexpr uint64_t kSetMdwe = 65;
 constexpr uint64_t kSetMemoryMerge = 67;
 
-constexpr uint64_t kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
-                                   PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
-
 // In the new process, until it is the husk. Only calls that are safe behind a clone.
 [[noreturn]] void BecomeHusk(int program, int go, pid_t tracer, const RestoreMaterial& material) {
   char byte = 0;
@@ -135,7 +132,7 @@ Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMat
     return Error(0, "a new process ended at once", child);
   }
 
-  TaskMemory memory = TRY(AwaitHusk(child, go.get(), kTraceOptions));
+  TaskMemory memory = TRY(AwaitHusk(child, go.get(), kRestoreTraceOptions));
   std::unique_ptr<RestoredProcess> process(new RestoredProcess(material, child, std::move(memory)));
   TRY(process->Prepare());
   std::vector<Mapping> mappings = TRY(ReadMappings(child));
@@ -378,6 +375,7 @@ Status RestoredProcess::BuildTasks(const ProcessState& state) {
     TRY(ApplyScheduling(tasks[i].tid, state.tasks[i].scheduling));
   for (size_t i = 0; i < tasks.size(); ++i) {
     TRY(SetAttributes(tasks[i], state.tasks[i]));
+    TRY(Confine(tasks[i], state.tasks[i].seccomp));
     TRY(SetCredentials(tasks[i], state.tasks[i].credentials));
   }
   for (size_t i = 0; i < tasks.size(); ++i) {

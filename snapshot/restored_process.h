@@ -4,6 +4,7 @@
 #ifndef RETAKE_SNAPSHOT_RESTORED_PROCESS_H_
 #define RETAKE_SNAPSHOT_RESTORED_PROCESS_H_
 
+#include <sys/ptrace.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -43,6 +44,11 @@ struct RestoreMaterial {
   bool in_front = false;    // a command waits for its end
   bool for_parent = false;  // the root is to be our parent's child, not ours
 };
+
+// How each task is traced until it is let go.
+inline constexpr uint64_t kRestoreTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
+                                                 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
+                                                 PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 
 class RestoredProcess {
  public:
@@ -128,6 +134,8 @@ class RestoredProcess {
   Status SealRegions(const ProcessState& state);
   Status SetLayout(const ProcessState& state, int executable);
   Status BuildTask(const Task& task, const TaskState& state);
+  // Puts it under its seccomp filters, which act once it is let go.
+  Status Confine(const Task& task, const SeccompConfinement& want);
   Status SetCredentials(const Task& task, const Credentials& want);
   Status BuildTimers(const ProcessState& state);
   Status BuildPosixTimer(const PosixTimer& timer, const ProcessState& state, bool by_id);

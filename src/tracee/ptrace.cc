@@ -1,6 +1,7 @@
 #include "tracee/ptrace.h"
 
 #include <elf.h>
+#include <linux/filter.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -19,6 +20,14 @@ namespace {
 
 // PTRACE_GET_RSEQ_CONFIGURATION of <linux/ptrace.h>, Linux 5.13.
 constexpr int kGetRseqConfiguration = 0x420f;
+
+// PTRACE_SECCOMP_GET_FILTER and PTRACE_SECCOMP_GET_METADATA of <linux/ptrace.h>, Linux 4.4
+// and 4.16; glibc has but the first.
+constexpr int kGetSeccompFilter = 0x420c;
+constexpr int kGetSeccompMetadata = 0x420d;
+struct SeccompMetadata {
+  uint64_t filter, flags;
+};
 
 // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG and struct ptrace_sud_config of <linux/ptrace.h>,
 // Linux 6.4.
@@ -227,6 +236,24 @@ bool HandlesOwnCalls(pid_t pid) {
   DispatchConfiguration configuration{};
   return Raw(kGetDispatchConfiguration, pid, sizeof configuration, &configuration) == 0 &&
          configuration.mode != 0;
+}
+
+Result<std::optional<std::vector<uint8_t>>> GetSeccompFilter(pid_t pid, uint64_t n) {
+  using Filter = std::optional<std::vector<uint8_t>>;
+  long count = Raw(kGetSeccompFilter, pid, n, nullptr);
+  if (count < 0 && errno == ENOENT) return Filter();
+  if (count < 0) return Failed(pid, "can't read its seccomp filters");
+  std::vector<uint8_t> instructions(static_cast<size_t>(count) * sizeof(sock_filter));
+  if (Raw(kGetSeccompFilter, pid, n, instructions.data()) != count)
+    return Failed(pid, "can't read its seccomp filters");
+  return Filter(std::move(instructions));
+}
+
+Result<uint64_t> GetSeccompFlags(pid_t pid, uint64_t n) {
+  SeccompMetadata metadata{n, 0};
+  if (Raw(kGetSeccompMetadata, pid, sizeof metadata, &metadata) < 0)
+    return Failed(pid, "can't read its seccomp filters' flags");
+  return metadata.flags;
 }
 
 Result<uint64_t> GetSigmask(pid_t pid) {

@@ -68,6 +68,12 @@ struct RseqConfiguration {
   uint32_t size, signature, flags, padding;
 };
 Result<RseqConfiguration> GetRseq(pid_t pid);
+// The nth of a stopped task's seccomp filters, the oldest first: its instructions (struct
+// sock_filter); nullopt behind the last. EACCES without CAP_SYS_ADMIN, or for a caller that is
+// confined itself; EMEDIUMTYPE where the kernel doesn't have them any more.
+Result<std::optional<std::vector<uint8_t>>> GetSeccompFilter(pid_t pid, uint64_t n);
+// The flags that it was installed with, as far as the kernel tells: SECCOMP_FILTER_FLAG_LOG.
+Result<uint64_t> GetSeccompFlags(pid_t pid, uint64_t n);
 // Whether a stopped task has its calls dispatched by SIGSYS (PR_SET_SYSCALL_USER_DISPATCH). Kernels
 // before 6.4 don't tell: then false.
 bool HandlesOwnCalls(pid_t pid);

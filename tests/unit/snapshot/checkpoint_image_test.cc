@@ -140,6 +140,15 @@ TEST(CheckImage, RefusesWhatMakesNoSense) {
       [&](CheckpointImage& image) {
         image.open_files[0].named = {.size = 0x1000, .pages = {{0, 0x1000, 1, 0}}};
       },
+      [&](CheckpointImage& image) {
+        first(image).tasks[0].seccomp = {2, {{}}};
+      },
+      [&](CheckpointImage& image) {
+        first(image).tasks[0].seccomp = {2, {{0, std::vector<uint8_t>(12)}}};
+      },
+      [&](CheckpointImage& image) {
+        first(image).tasks[0].seccomp = {2, {{0, std::vector<uint8_t>(40'000)}}};
+      },
       [&](CheckpointImage& image) { first(image).descriptors.descriptors[0].file = 1; },
       [&](CheckpointImage& image) { first(image).descriptors.descriptors[0].number = -1; },
       [&](CheckpointImage& image) { image.open_files[0].pipe.reset(); },
