@@ -1,14 +1,16 @@
 // Calls that ask for the time, answered by the recorder itself: that takes one stop instead of two,
 // and where the vDSO makes plain syscalls, programs make a lot of them.
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "replay/recording.h"
 #include "supervisor/own_traps.h"
+#include "tracee/proc_files.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -36,17 +38,7 @@ ClockScope ScopeOf(clockid_t clock) {
   }
 }
 
-struct NamespaceId {
-  uint64_t device = 0, inode = 0;  // zeros: it can't be told
-  bool operator==(const NamespaceId&) const = default;
-};
-NamespaceId TimeNamespaceOf(const std::string& process) {
-  struct stat status {};
-  if (stat(("/proc/" + process + "/ns/time").c_str(), &status) != 0) return {};
-  return {status.st_dev, status.st_ino};
-}
-
-timeval NowForPeople() {
+timeval TimeOfDay() {
   timespec now{};
   (void)HostTime(CLOCK_REALTIME, &now);
   return {now.tv_sec, now.tv_nsec / 1'000};
@@ -60,9 +52,10 @@ ByteSpan BytesOf(const T& value) {
 }  // namespace
 
 bool Recording::HasOurTime(Task& task) {
-  static const NamespaceId kOurs = TimeNamespaceOf("thread-self");
+  constexpr const char* kNamespace = "ns/time";
+  static const std::string kOurs = ReadProcLink(getpid(), kNamespace);
   std::optional<bool>& known = State(task).has_our_time;
-  if (!known) known = kOurs.inode != 0 && TimeNamespaceOf(std::to_string(task.pid)) == kOurs;
+  if (!known) known = !kOurs.empty() && ReadProcLink(task.pid, kNamespace) == kOurs;
   return *known;
 }
 
@@ -90,11 +83,11 @@ std::optional<CallVerdict> Recording::AnswerTime(Task& task) {
     }
     case Sys::gettimeofday: {
       if (arg(0) == 0 || arg(1) != 0) return std::nullopt;
-      timeval now = NowForPeople();
+      timeval now = TimeOfDay();
       return answer(0, 0, BytesOf(now));
     }
     case Sys::time: {
-      int64_t seconds = NowForPeople().tv_sec;
+      int64_t seconds = TimeOfDay().tv_sec;
       return answer(seconds, 0, arg(0) == 0 ? ByteSpan() : BytesOf(seconds));
     }
     case Sys::setns:
@@ -107,7 +100,7 @@ std::optional<CallVerdict> Recording::AnswerTime(Task& task) {
 
 Result<CallVerdict> Recording::AnswerLegacyPage(Task& task) {
   // Such a call has no exit stop, so its answer is made here: the page knows three calls.
-  timeval now = NowForPeople();
+  timeval now = TimeOfDay();
   int64_t result = 0;
   auto put = [&](int argument, const void* value, size_t size) {
     uint64_t address = machine::Argument(task.entry, argument);
