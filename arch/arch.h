@@ -230,6 +230,9 @@ std::span<const TaskAttribute> TaskAttributes();
 
 // The regsets that together make Registers, NT_PRSTATUS first.
 std::span<const Regset> Regsets();
+// The regset that a ptrace request of this architecture's own reads, as PTRACE_GETREGS does;
+// nullopt for any other.
+std::optional<uint32_t> RegsetOfRequest(uint64_t request);
 // The regset that holds FP and vector state (NT_X86_XSTATE; NT_PRFPREG).
 uint32_t VectorRegset();
 // An upper bound of that regset's size on any CPU, in bytes: the buffer to ask with. (AMX

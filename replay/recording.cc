@@ -174,6 +174,17 @@ Result<CallVerdict> Recording::Answer(Task& task, int64_t result) {
   return CallVerdict{CallVerdict::Kind::kAnswer, result};
 }
 
+CallVerdict Recording::AnswerWritten(Task& task, int64_t result,
+                                     std::span<const TaskMemory::Output> writes) {
+  Begin(task, EventKind::kSyscall);
+  event_.before = event_.after = task.entry;
+  machine::FinishCall(event_.after, result);
+  for (const TaskMemory::Output& write : writes)
+    std::ranges::copy(write.bytes, event_.AddWrite(write.address, write.bytes.size()).begin());
+  Write(task);
+  return CallVerdict{CallVerdict::Kind::kAnswer, result};
+}
+
 Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   TRY(CheckHealth());
   TaskState& state = State(task);
@@ -205,12 +216,17 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
   }
   const Row& row = RowOf(task.sys);
   if (machine::IsLegacyPageCall(task.entry)) return AnswerLegacyPage(task);
+  if (auto answer = supervisor_->AnswerTracing(task)) {
+    if (answer->retry) return CallVerdict{CallVerdict::Kind::kRetry};
+    std::vector<TaskMemory::Output> writes;
+    for (const auto& [address, bytes] : answer->writes) writes.push_back({address, bytes});
+    return AnswerWritten(task, answer->result, writes);
+  }
   if (filter_data == kDeniedCall) {
     Count(std::string(SysName(task.sys)));
     if (task.sys == Sys::ptrace) {
       Warn(
-          "the program wants to trace a process (ptrace), and got EPERM: retake traces it already. "
-          "For AddressSanitizer, ASAN_OPTIONS=detect_leaks=0 does without");
+          "the program wants to trace a process (ptrace), and got EPERM: retake traces it already");
     }
     return Answer(task, -DenyErrno(row));
   }

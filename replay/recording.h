@@ -132,6 +132,8 @@ class Recording : public EventSink, private ContentStore {
   Call MadeCallOf(const Task& task, int64_t result) const;
   // Logs a call that the kernel doesn't make, and answers it.
   Result<CallVerdict> Answer(Task& task, int64_t result);
+  // The same of a call whose results have been written into the program's memory.
+  CallVerdict AnswerWritten(Task& task, int64_t result, std::span<const TaskMemory::Output> writes);
   // Calls that are answered or refused here, whatever the table says; nullopt for the rest.
   Result<std::optional<int64_t>> AnswerBySelf(Task& task, const Row& row);
   Result<std::optional<int64_t>> AnswerPrctl(Task& task);

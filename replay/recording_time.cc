@@ -65,12 +65,8 @@ std::optional<CallVerdict> Recording::AnswerTime(Task& task) {
   auto answer = [&](int64_t result, int index, ByteSpan bytes) -> std::optional<CallVerdict> {
     if (!bytes.empty() && !task.process->memory.WriteIfAllowed(arg(index), bytes))
       return std::nullopt;
-    Begin(task, EventKind::kSyscall);
-    event_.before = event_.after = task.entry;
-    machine::FinishCall(event_.after, result);
-    if (!bytes.empty()) std::ranges::copy(bytes, event_.AddWrite(arg(index), bytes.size()).begin());
-    Write(task);
-    return CallVerdict{CallVerdict::Kind::kAnswer, result};
+    TaskMemory::Output write{arg(index), bytes};
+    return AnswerWritten(task, result, {&write, bytes.empty() ? 0U : 1U});
   };
   switch (task.sys) {
     case Sys::clock_gettime: {

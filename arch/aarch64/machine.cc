@@ -51,6 +51,8 @@ constexpr uint8_t kZeroRegister = 31;
 
 std::span<const Regset> Regsets() { return kRegsets; }
 
+std::optional<uint32_t> RegsetOfRequest(uint64_t) { return std::nullopt; }
+
 // NT_ARM_SVE holds the registers of NT_PRFPREG too, with fpsr and fpcr, in whichever of two layouts
 // its header says. (Writing NT_PRFPREG would zero what the longer registers hold beyond.)
 uint32_t VectorRegset() {

@@ -16,6 +16,7 @@ using namespace x86_64;
 
 // <linux/elf.h>
 constexpr uint32_t kNtPrstatus = 1;
+constexpr uint32_t kNtPrfpreg = 2;
 constexpr uint32_t kNtX86Xstate = 0x202;
 
 constexpr Regset kRegsets[] = {{kNtPrstatus, 0, kWords * sizeof(uint64_t), false}};
@@ -70,6 +71,13 @@ void Set32(Registers& regs, Word word, uint64_t value) {
 }  // namespace
 
 std::span<const Regset> Regsets() { return kRegsets; }
+
+std::optional<uint32_t> RegsetOfRequest(uint64_t request) {
+  // <asm/ptrace-abi.h>: PTRACE_GETREGS, PTRACE_GETFPREGS.
+  if (request == 12) return kNtPrstatus;
+  if (request == 14) return kNtPrfpreg;
+  return std::nullopt;
+}
 
 uint32_t VectorRegset() { return kNtX86Xstate; }
 

@@ -582,6 +582,7 @@ Status Supervisor::HandleExiting(Task& task) {
 void Supervisor::Forget(Task& task) {
   if (!task.held.empty()) --held_tasks_;
   on_hold_.erase(task.pid);
+  LetGoOfAll(task);
   LeaveGroup(task);
   if (&task == first_held_) first_held_ = nullptr;
   if (&task == first_) {

@@ -89,6 +89,19 @@ class Supervisor {
   // (then nothing is changed).
   pid_t Confine(Task& task, ProgramFilter filter, bool all_threads);
 
+  // What comes of a task's call that stops others, or looks at them, by ptrace, or waits for them
+  // to stop; nullopt if it isn't such a call, or not one that can be had (supervisor_tracing.cc).
+  struct TracingAnswer {
+    struct Write {
+      uint64_t address;
+      std::vector<uint8_t> bytes;
+    };
+    bool retry = false;  // ask again once those that run have stopped (CallVerdict::Kind::kRetry)
+    int64_t result = 0;
+    std::vector<Write> writes;  // have been made
+  };
+  std::optional<TracingAnswer> AnswerTracing(Task& task);
+
   // From now on cpuid traps in this task (it is hidden from library code), if it can; called by the
   // sink between events.
   Status TrapCpuid(Task& task, const Registers& registers);
@@ -174,6 +187,12 @@ class Supervisor {
   void Requeue(Task& task);
   Status GoOn(Task& task, int signal = 0);
   Status HandleGone(Task& task, WaitStatus status);
+
+  // supervisor_tracing.cc: tasks that the program stops itself.
+  std::optional<TracingAnswer> AnswerWait(const Task& task);
+  std::optional<TracingAnswer> Attach(const Task& task, Task* other);
+  void LetGoOf(Task& suspended);
+  void LetGoOfAll(const Task& tracer);
 
   // supervisor_filters.cc: what comes of a program's own seccomp filters.
   // A call that was answered has SIGSYS come of it.

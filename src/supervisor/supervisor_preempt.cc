@@ -128,6 +128,7 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
     // The signal finds it at a boundary now.
     return UnlessGone(Continue(task.pid));
   }
+  task.computed_for = end - group.turn_began;
   Wait(task, Task::Wants::kRun);
   group.holder = nullptr;
   return Dispatch(group);

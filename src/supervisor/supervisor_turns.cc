@@ -22,7 +22,7 @@
 namespace retake {
 namespace {
 
-constexpr int64_t kSlice = 3;  // ms: how long a task that makes calls keeps the turn
+constexpr int64_t kSlice = 3;  // ms: how long a task that makes calls keeps the turn at least
 
 // A call that the table says doesn't block, and that sleeps after this time.
 constexpr int64_t kCallBound = 100;  // ms
@@ -65,6 +65,13 @@ bool IsSoft(const Task& task) {
   return in_call && task.may_block;
 }
 
+// ms: how long a task that makes calls keeps the turn while these wait for it. One that computes is
+// stopped only after a long time, which the other may then have as well.
+int64_t SliceBefore(const std::deque<Task*>& waiting) {
+  auto next = std::ranges::find(waiting, false, &Task::idle);
+  return next == waiting.end() ? kSlice : std::max(kSlice, (*next)->computed_for);
+}
+
 }  // namespace
 
 void Supervisor::JoinGroup(Task& task, const std::shared_ptr<ShareGroup>& group) {
@@ -80,15 +87,20 @@ void Supervisor::LeaveGroup(Task& task) {
   std::erase(group.stragglers, &task);
   SetIdle(task, false);
   if (group.holder == &task) group.holder = nullptr;
-  auto waits = std::find(group.waiting.begin(), group.waiting.end(), &task);
-  if (waits != group.waiting.end()) group.waiting.erase(waits);
+  std::erase(group.waiting, &task);
+  std::erase(group.suspended, &task);
   task.wants = Task::Wants::kNothing;
   task.group = nullptr;
 }
 
 void Supervisor::Wait(Task& task, Task::Wants wants) {
-  if (task.wants == Task::Wants::kNothing) task.group->waiting.push_back(&task);
-  task.wants = wants;
+  bool waits_already = std::exchange(task.wants, wants) != Task::Wants::kNothing;
+  if (waits_already) return;
+  if (task.suspended_by != 0) {
+    task.group->suspended.push_back(&task);
+  } else {
+    task.group->waiting.push_back(&task);
+  }
 }
 
 Result<bool> Supervisor::Share(Task& task, Task& other) {
@@ -116,9 +128,11 @@ Result<bool> Supervisor::Share(Task& task, Task& other) {
   into->vforking += std::exchange(from->vforking, 0);
   into->waiting.insert(into->waiting.end(), from->waiting.begin(), from->waiting.end());
   into->stragglers.insert(into->stragglers.end(), from->stragglers.begin(), from->stragglers.end());
+  into->suspended.insert(into->suspended.end(), from->suspended.begin(), from->suspended.end());
   from->members = 0;
   from->waiting.clear();
   from->stragglers.clear();
+  from->suspended.clear();
   return true;
 }
 
@@ -126,11 +140,14 @@ void Supervisor::DropWaiting(const Task& ending) {
   // Each reports its end by a stop of its own. To let it go from the stop that it waits with would
   // let it go from that one, unseen.
   auto dies = [&](const Task* task) { return task != &ending && task->leader == ending.leader; };
-  auto& waiting = ending.group->waiting;
-  for (Task* task : waiting) {
-    if (dies(task)) task->wants = Task::Wants::kNothing;
-  }
-  waiting.erase(std::remove_if(waiting.begin(), waiting.end(), dies), waiting.end());
+  auto drop = [&](auto& tasks) {
+    for (Task* task : tasks) {
+      if (dies(task)) task->wants = Task::Wants::kNothing;
+    }
+    std::erase_if(tasks, dies);
+  };
+  drop(ending.group->waiting);
+  drop(ending.group->suspended);
 }
 
 Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
@@ -216,6 +233,7 @@ Status Supervisor::TakeTurn(Task& task) {
   task.group->holder = &task;
   task.group->turn_began = MonotonicMilliseconds();
   task.looks = 0;
+  task.computed_for = 0;
   Task::Wants wants = std::exchange(task.wants, Task::Wants::kNothing);
   // It may have been killed since.
   if (auto newer = TRY(ptracer::WaitOne(task.pid, 0))) return Handle(task, *newer);
@@ -235,7 +253,8 @@ Status Supervisor::TakeTurn(Task& task) {
 
 Status Supervisor::RunUser(Task& task, bool yield) {
   ShareGroup& group = *task.group;
-  if (!group.waiting.empty() && (yield || MonotonicMilliseconds() - group.turn_began >= kSlice)) {
+  if (!group.waiting.empty() &&
+      (yield || MonotonicMilliseconds() - group.turn_began >= SliceBefore(group.waiting))) {
     Wait(task, Task::Wants::kRun);
     group.holder = nullptr;
     return {};

@@ -66,6 +66,8 @@ struct ShareGroup {
   // Had the turn in a group that has become part of this one, and run until their next stop; nobody
   // else does until then.
   std::vector<Task*> stragglers;
+  // As `waiting`, but another task of the program's has stopped them (Task::suspended_by).
+  std::vector<Task*> suspended;
   int vforking = 0;  // members that sleep until their child has gone on to a program of its own
 
   int cpu = -1;  // where its tasks run; -1: anywhere
@@ -137,6 +139,11 @@ struct Task {
   // It spins, and nobody who shares its memory has done anything since that was last seen.
   bool idle = false;
   int64_t preempt_after = 0;  // ms: stopping it in mid-computation was dear; not again before
+  // ms: how long it had the turn before it was stopped in mid-computation, and waits for it again.
+  int64_t computed_for = 0;
+  // The task that has stopped it by PTRACE_ATTACH, as far as the program knows; 0: none.
+  pid_t suspended_by = 0;
+  bool suspension_told = false;  // ... and has been told so by a wait
 };
 
 }  // namespace retake

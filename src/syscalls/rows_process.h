@@ -58,7 +58,9 @@ inline constexpr Row kProcessRows[] = {
     MakeRow(Sys::unshare, Flags("flags", Set::kUnshare)).Fds(FdEffect::kClosesMany),
     MakeRow(Sys::setns, FdArg("fd"), Flags("nstype", Set::kUnshare)),
     MakeRow(Sys::ptrace, Hex("request"), Int("pid"), Address("addr"), Address("data"))
-        .Deny(EPERM, "a task has one tracer, and that is retake"),
+        .Deny(EPERM,
+              "a task has one tracer, and that is retake; but a process may stop and look at "
+              "threads whose memory it shares, as LeakSanitizer does"),
     MakeRow(Sys::personality, Flags("persona", Set::kPersonality)).Results(ResultType::kHex),
     MakeRow(Sys::prctl, Selector("option"), Hex("arg2"), Hex("arg3"), Hex("arg4"), Hex("arg5"))
         .With(kPrctl)

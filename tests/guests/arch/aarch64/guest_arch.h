@@ -63,6 +63,9 @@ inline long UseWideTiles() {
   return sum + loaded;
 }
 
+// In a regset of NT_PRSTATUS: how many words, and which is the stack pointer (<asm/ptrace.h>).
+constexpr size_t kRegisterWords = 34, kStackPointerWord = 31;
+
 // A pointer as the CPU signs it (itself where it can't).
 inline void* SignPointer(void* pointer) {
   register void* x17 asm("x17") = pointer;

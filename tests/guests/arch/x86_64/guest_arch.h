@@ -27,6 +27,9 @@ inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
   __cpuid_count(leaf, 0, out[0], out[1], out[2], out[3]);
 }
 
+// In a regset of NT_PRSTATUS: how many words, and which is the stack pointer (<asm/ptrace.h>).
+constexpr size_t kRegisterWords = 27, kStackPointerWord = 19;
+
 // A pointer as the CPU signs it: here none does.
 inline void* SignPointer(void* pointer) { return pointer; }
 inline void* AuthenticatePointer(void* pointer) { return pointer; }
