@@ -110,10 +110,16 @@ class TraceWriter {
 // Reads a trace, also one that is still being written or was cut short.
 class TraceReader {
  public:
-  static Result<std::unique_ptr<TraceReader>> Open(const std::string& path);
+  // A recording goes on for as long as any of its program's processes, and so, often, for some
+  // milliseconds after `retake record` has returned: its end is waited for, so many ms.
+  static constexpr int kEndingRecorder = 1'000;
+  static Result<std::unique_ptr<TraceReader>> Open(const std::string& path,
+                                                   int patience = kEndingRecorder);
   virtual ~TraceReader() = default;
 
   virtual const TraceManifest& manifest() const = 0;
+  // Whether a recorder was at work on it when it was opened; nullopt where that can't be known.
+  virtual std::optional<bool> is_being_written() const = 0;
   virtual const ArchDescription& arch() const = 0;
   virtual const std::string& path() const = 0;
   // All objects, in the order of their index: known at Open, so that a replay can open them before

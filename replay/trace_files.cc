@@ -3,6 +3,7 @@
 #include "replay/trace_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "replay/trace_format.h"
@@ -46,6 +47,13 @@ class TraceDirectory final : public TraceFiles {
     Fd file = TRY(OpenRegular(directory_.get(), kEventsName, PathOf(kEventsName)));
     return Result<std::unique_ptr<ByteSource>>(
         std::make_unique<FileSource>(std::move(file), PathOf(kEventsName)));
+  }
+
+  std::optional<bool> IsBeingWritten() const override {
+    Result<Fd> file = OpenRegular(directory_.get(), kEventsName, PathOf(kEventsName));
+    if (!file.ok()) return std::nullopt;
+    if (flock(file->get(), LOCK_SH | LOCK_NB) == 0) return false;
+    return errno == EWOULDBLOCK ? std::optional(true) : std::nullopt;
   }
 
   Result<Fd> OpenBlob(const std::string& hash) const override {

@@ -3,6 +3,7 @@
 #define RETAKE_REPLAY_TRACE_FILES_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class TraceFiles {
   virtual Result<std::unique_ptr<ByteSource>> OpenEvents() const = 0;
   // A descriptor on the contents of a blob, read-only.
   virtual Result<Fd> OpenBlob(const std::string& hash) const = 0;
+  // Whether a recorder is at work on it; nullopt where that can't be known.
+  virtual std::optional<bool> IsBeingWritten() const { return std::nullopt; }
   // Checks what this form of trace has of its own.
   virtual Status Verify() const { return {}; }
 };

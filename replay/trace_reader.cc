@@ -5,11 +5,13 @@
 //
 // A trace that is still being written is what it was when it was opened.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <set>
 #include <utility>
 
 #include "archive/archive.h"
+#include "base/clock.h"
 #include "replay/blob_file.h"
 #include "replay/trace.h"
 #include "replay/trace_files.h"
@@ -24,9 +26,10 @@ class Reader final : public TraceReader {
   Reader(std::string path, std::unique_ptr<TraceFiles> files)
       : path_(std::move(path)), files_(std::move(files)) {}
 
-  Status Load();
+  Status Load(int patience);
 
   const TraceManifest& manifest() const override { return manifest_; }
+  std::optional<bool> is_being_written() const override { return is_being_written_; }
   const ArchDescription& arch() const override { return *arch_; }
   const std::string& path() const override { return path_; }
   const std::vector<TraceObject>& objects() const override { return objects_; }
@@ -41,6 +44,8 @@ class Reader final : public TraceReader {
 
  private:
   Status LoadManifest();
+  // Of a trace without an end: waits, at most so many ms, for a recorder that is at work on it.
+  Status AwaitRecorder(int patience);
   // Sorts the archive's records, reading the objects. False if an object's record is damaged.
   Result<bool> TakeStock();
   // Reads the next record of events; false if there is none.
@@ -55,6 +60,7 @@ class Reader final : public TraceReader {
   std::string path_;
   std::unique_ptr<TraceFiles> files_;
   TraceManifest manifest_;
+  std::optional<bool> is_being_written_ = false;
   const ArchDescription* arch_ = nullptr;
   std::unique_ptr<ArchiveReader> archive_;
   std::vector<TraceObject> objects_;
@@ -70,8 +76,9 @@ class Reader final : public TraceReader {
   std::string cut_reason_;
 };
 
-Status Reader::Load() {
+Status Reader::Load(int patience) {
   TRY(LoadManifest());
+  TRY(AwaitRecorder(patience));
   arch_ = DescriptionOf(manifest_.arch);
   std::unique_ptr<ByteSource> events = TRY(files_->OpenEvents());
   archive_ = TRY(ArchiveReader::Open(std::move(events)));
@@ -94,6 +101,18 @@ Status Reader::Load() {
     if (!whole) return MakeError("{} can't be read", archive_->source().name());
   }
   return Rewind();
+}
+
+Status Reader::AwaitRecorder(int patience) {
+  int64_t deadline = MonotonicMilliseconds() + patience;
+  while (manifest_.end == TraceEnd::kUnfinished) {
+    is_being_written_ = files_->IsBeingWritten();
+    // One that has just finished is at work no more.
+    TRY(LoadManifest());
+    if (is_being_written_ != true || MonotonicMilliseconds() >= deadline) break;
+    usleep(2'000);
+  }
+  return {};
 }
 
 Status Reader::LoadManifest() {
@@ -189,7 +208,10 @@ Result<bool> Reader::NextRecord() {
 std::string Reader::EndReason() const {
   std::string archive = archive_->sealed() ? "" : "; " + archive_->cut_reason();
   if (manifest_.end == TraceEnd::kUnfinished) {
-    return "the recorder was killed, or is still recording" + archive;
+    const char* why = !is_being_written_.has_value() ? "the recorder was killed, or is at work"
+                      : *is_being_written_           ? "it is still being recorded"
+                                                     : "the recorder was killed";
+    return why + archive;
   }
   return fmt::format("the manifest says {} events, {} can be read{}", manifest_.events,
                      next_sequence_, archive);
@@ -281,10 +303,10 @@ Status Reader::Verify() {
 
 }  // namespace
 
-Result<std::unique_ptr<TraceReader>> TraceReader::Open(const std::string& path) {
+Result<std::unique_ptr<TraceReader>> TraceReader::Open(const std::string& path, int patience) {
   std::unique_ptr<TraceFiles> files = TRY(TraceFiles::Open(path));
   auto reader = std::make_unique<Reader>(path, std::move(files));
-  TRY(reader->Load());
+  TRY(reader->Load(patience));
   return Result<std::unique_ptr<TraceReader>>(std::move(reader));
 }
 

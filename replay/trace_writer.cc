@@ -6,6 +6,7 @@
 // section is closed, so what was added before an event always stands before it.
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -100,6 +101,9 @@ Status Writer::Start() {
   manifest_.end = TraceEnd::kUnfinished;
   Fd events(openat(directory_fd_.get(), kEventsName, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!events) return ErrnoError("can't make {}", PathOf(kEventsName));
+  // Held as long as this process lives: tells readers that there is more to come. A file system
+  // that has no locks leaves them in doubt.
+  (void)flock(events.get(), LOCK_EX | LOCK_NB);
   cache_ = BlobCache::Open();
   TraceBackground::Setup setup;
   setup.events =

@@ -57,8 +57,11 @@ std::string DescribeWaitStatus(int wait_status) {
   return SignalName(WTERMSIG(wait_status)) + (WCOREDUMP(wait_status) ? ", core dumped" : "");
 }
 
-std::string DescribeEnd(const TraceManifest& manifest) {
-  if (manifest.end == TraceEnd::kUnfinished) return "unfinished";
+std::string DescribeEnd(const TraceManifest& manifest, std::optional<bool> is_being_written) {
+  if (manifest.end == TraceEnd::kUnfinished) {
+    if (!is_being_written) return "unfinished";
+    return *is_being_written ? "recording" : "cut short";
+  }
   if (manifest.end == TraceEnd::kStopped) return "stopped";
   return manifest.wait_status ? DescribeWaitStatus(*manifest.wait_status) : "complete";
 }

@@ -17,8 +17,10 @@ std::string DescribeTime(int64_t seconds_since_epoch);
 std::string DescribeSize(uint64_t bytes);
 // "exited 0", "SIGKILL", "SIGSEGV, core dumped": of a wait status.
 std::string DescribeWaitStatus(int wait_status);
-// The same of a trace, or "unfinished", or "stopped".
-std::string DescribeEnd(const TraceManifest& manifest);
+// The same of a trace, or "stopped"; without an end "recording" or "cut short", or, if it isn't
+// known whether a recorder is at work on it, "unfinished".
+std::string DescribeEnd(const TraceManifest& manifest,
+                        std::optional<bool> is_being_written = std::nullopt);
 // As one would type it to a shell.
 std::string DescribeCommand(const std::vector<std::string>& command);
 // "SIGCHLD", "SIGRTMIN+3", or the number.

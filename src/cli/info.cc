@@ -77,7 +77,7 @@ void PrintInfo(const TraceReader& trace, const Counts& counts) {
   Field("directory", manifest.directory);
   Field("recorded", fmt::format("{} on {}, {}, by retake {}", DescribeTime(manifest.started),
                                 manifest.host, manifest.kernel, manifest.retake_version));
-  Field("end", DescribeEnd(manifest) +
+  Field("end", DescribeEnd(manifest, trace.is_being_written()) +
                    (manifest.seconds > 0 ? fmt::format(", after {:.3f} s", manifest.seconds) : ""));
   Field("reason", manifest.reason.empty() ? counts.cut : manifest.reason);
   PrintEvents(counts);

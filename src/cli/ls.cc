@@ -18,7 +18,7 @@ struct Row {
 
 Row RowOf(const std::string& directory, const std::string& name) {
   Row row{.name = name, .when = "-", .events = "-", .size = "-", .end = "", .command = ""};
-  Result<std::unique_ptr<TraceReader>> trace = TraceReader::Open(directory + "/" + name);
+  Result<std::unique_ptr<TraceReader>> trace = TraceReader::Open(directory + "/" + name, 0);
   if (!trace.ok()) {
     row.end = "unreadable";
     row.command = trace.error().Message();
@@ -29,7 +29,7 @@ Row RowOf(const std::string& directory, const std::string& name) {
   row.when = DescribeTime(manifest.started);
   if (manifest.end != TraceEnd::kUnfinished) row.events = fmt::to_string(manifest.events);
   row.size = DescribeSize(sizes.stored_bytes + sizes.blob_bytes);
-  row.end = DescribeEnd(manifest);
+  row.end = DescribeEnd(manifest, (*trace)->is_being_written());
   row.command = DescribeCommand(manifest.command);
   return row;
 }
@@ -49,7 +49,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
     for (const std::string& name : *names) {
       nlohmann::ordered_json json;
       json["name"] = name;
-      Result<std::unique_ptr<TraceReader>> trace = TraceReader::Open(*store + "/" + name);
+      Result<std::unique_ptr<TraceReader>> trace = TraceReader::Open(*store + "/" + name, 0);
       if (trace.ok()) {
         json.update(ManifestJson(**trace));
       } else {
@@ -89,9 +89,9 @@ constinit const Verb kLsVerb = {
     .synopsis = "retake ls [--json]",
     .description =
         "Lists the traces of the store, oldest first: name, when it was recorded,\n"
-        "events, size on disk, how the program ended, command. A trace without an end\n"
-        "is still being recorded, or its recorder was killed; it replays as far as it\n"
-        "goes.",
+        "events, size on disk, how the program ended, command. Without an end is one\n"
+        "that is still being recorded (recording) and one whose recorder was killed (cut\n"
+        "short); either replays as far as it goes.",
     .exit_status = "0, or 125 for a failure.",
     .examples = "retake ls",
     .stands_for_program = false,

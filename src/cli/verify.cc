@@ -5,6 +5,7 @@
 
 #include "archive/archive.h"
 #include "cli/command_line.h"
+#include "cli/describe.h"
 #include "cli/report.h"
 #include "replay/trace.h"
 #include "replay/trace_store.h"
@@ -38,9 +39,11 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   if (Status intact = (*trace)->Verify(); !intact.ok()) {
     return Fail(Reason::kDamaged, intact.error().Message(), kExitNo);
   }
-  bool finished = (*trace)->manifest().end != TraceEnd::kUnfinished;
-  fmt::print("{} is intact{}\n", *path,
-             finished ? "" : " as far as it goes: its recorder still runs, or was killed");
+  const TraceManifest& manifest = (*trace)->manifest();
+  std::string as_far;
+  if (manifest.end == TraceEnd::kUnfinished)
+    as_far = " as far as it goes: " + DescribeEnd(manifest, (*trace)->is_being_written());
+  fmt::print("{} is intact{}\n", *path, as_far);
   return kExitDone;
 }
 

@@ -116,7 +116,7 @@ class Case:
         if status != 0:
             raise Failure(f"the recording was disturbed: {status} {engine.show(err)}")
         last = (during.stderr.strip().splitlines() or [b""])[-1]
-        if during.returncode != 125 or b"ends here" not in last:
+        if during.returncode != 125 or b"ends here" not in last or b"still being recorded" not in last:
             raise Failure(f"replay meanwhile: {during.returncode} {engine.show(during.stderr)}")
         if not out.startswith(during.stdout) or during.stdout == b"":
             raise Failure(f"replay meanwhile showed {engine.show(during.stdout)}")
@@ -124,6 +124,16 @@ class Case:
         after = self.modes.replay()
         if after.out != out or after.describe_status() != "exit 0":
             raise Failure(f"replay afterwards: {after.describe_status()} {engine.show(after.err)}")
+
+    def replay_at_once(self):
+        """What lives on for a moment after the program belongs to the recording: replay waits for its end."""
+        process = self.start(["/bin/sh", "-c", "(sleep 0.3; echo late) & echo early"])
+        # Its output stays open until the last one ends; its status comes at once.
+        process.wait(timeout=60 * engine.SLOWNESS)
+        outcome = self.modes.replay()
+        process.communicate(timeout=60 * engine.SLOWNESS)
+        if outcome.out != b"early\nlate\n" or outcome.describe_status() != "exit 0":
+            raise Failure(f"{outcome.describe_status()} {engine.show(outcome.out)} {engine.show(outcome.err)}")
 
     def recorded_directory(self):
         """Without -o, traces go to $RETAKE_DIR as NAME-N, and `latest` is the newest."""

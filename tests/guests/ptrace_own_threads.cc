@@ -39,11 +39,11 @@ static uint64_t StackPointer(pid_t tid) {
   iovec room{words, sizeof words};
   CHECK(ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &room) == 0);
   CHECK(room.iov_len == kRegisterWords * sizeof(uint64_t));
-#ifdef PT_GETREGS
-  uint64_t old_style[kRegisterWords] = {};
-  CHECK(ptrace(PTRACE_GETREGS, tid, nullptr, old_style) == 0);
-  CHECK(memcmp(words, old_style, sizeof old_style) == 0);
-#endif
+  if (kReadRegisters != 0) {
+    uint64_t old_style[kRegisterWords] = {};
+    CHECK(ptrace(static_cast<__ptrace_request>(kReadRegisters), tid, nullptr, old_style) == 0);
+    CHECK(memcmp(words, old_style, sizeof old_style) == 0);
+  }
   return words[kStackPointerWord];
 }
 

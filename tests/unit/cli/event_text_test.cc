@@ -14,6 +14,7 @@ class EmptyTrace : public TraceReader {
  public:
   explicit EmptyTrace(const ArchDescription& arch) : arch_(arch) {}
   const TraceManifest& manifest() const override { return manifest_; }
+  std::optional<bool> is_being_written() const override { return false; }
   const ArchDescription& arch() const override { return arch_; }
   const std::string& path() const override { return text_; }
   const std::vector<TraceObject>& objects() const override { return objects_; }

@@ -112,7 +112,9 @@ TEST(Describe, SizesAndEnds) {
   EXPECT_EQ(DescribeWaitStatus(9), "SIGKILL");
   EXPECT_EQ(DescribeWaitStatus(11 | 0x80), "SIGSEGV, core dumped");
   TraceManifest manifest;
-  EXPECT_EQ(DescribeEnd(manifest), "unfinished");
+  EXPECT_EQ(DescribeEnd(manifest, std::nullopt), "unfinished");
+  EXPECT_EQ(DescribeEnd(manifest, true), "recording");
+  EXPECT_EQ(DescribeEnd(manifest, false), "cut short");
   manifest.end = TraceEnd::kComplete;
   manifest.wait_status = 0;
   EXPECT_EQ(DescribeEnd(manifest), "exited 0");

@@ -216,7 +216,7 @@ TEST_F(TraceTest, ATraceIsReadWhileItIsWritten) {
   size_t last = 0;
   std::vector<ReadBack> reads;
   while (!done) {
-    auto reader = TraceReader::Open(directory);
+    auto reader = TraceReader::Open(directory, 0);
     if (!reader.ok()) {
       ADD_FAILURE() << reader.error().Message();
       break;

@@ -65,6 +65,8 @@ inline long UseWideTiles() {
 
 // In a regset of NT_PRSTATUS: how many words, and which is the stack pointer (<asm/ptrace.h>).
 constexpr size_t kRegisterWords = 34, kStackPointerWord = 31;
+// No ptrace request of this architecture's own reads them.
+constexpr int kReadRegisters = 0;
 
 // A pointer as the CPU signs it (itself where it can't).
 inline void* SignPointer(void* pointer) {

@@ -29,6 +29,8 @@ inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
 
 // In a regset of NT_PRSTATUS: how many words, and which is the stack pointer (<asm/ptrace.h>).
 constexpr size_t kRegisterWords = 27, kStackPointerWord = 19;
+// The ptrace request of this architecture's own that reads them (<asm/ptrace-abi.h>).
+constexpr int kReadRegisters = 12;
 
 // A pointer as the CPU signs it: here none does.
 inline void* SignPointer(void* pointer) { return pointer; }
