@@ -179,7 +179,7 @@ print(base.execute("select count(*), sum(n) from t").fetchone(), base.execute("p
 
 def node(bench):
     need("node")
-    script = "let i=0; setInterval(()=>{ console.log(++i); if (i==40) process.exit(6) }, 20)"
+    script = f"let i=0; setInterval(()=>{{ console.log(++i); if (i==40) process.exit(6) }}, {20 * engine.SLOWNESS})"
     undisturbed_and_restored(bench, ["node", "-e", script], 10, status=6)
 
 
@@ -361,7 +361,8 @@ def terminal_from_outside(bench, leads):
     os.close(master)
     # In a terminal of another size.
     restored, master = with_terminal(bench.retake, "restore", str(bench.image), size=(30, 100), **here)
-    time.sleep(0.3)
+    # Before, both terminals would echo.
+    wait_until("the caller's terminal is raw", lambda: not termios.tcgetattr(master)[3] & termios.ECHO)
     os.write(master, b"hello\r")
     said = read_until(master, b"got hello True os.terminal_size(columns=100, lines=30) True True\r\n")
     expect(said.count(b"hello"), 2, "what is echoed, once, and answered")

@@ -53,7 +53,7 @@ class Case:
             time.sleep(0.005)
 
     def finish(self, process, seconds=20):
-        out, err = process.communicate(timeout=seconds)
+        out, err = process.communicate(timeout=seconds * engine.SLOWNESS)
         return process.returncode, out, err
 
     def background(self):
@@ -111,7 +111,7 @@ class Case:
         process = self.start(["/bin/sh", "-c", "i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.05; done"])
         time.sleep(0.8)
         during = subprocess.run([self.retake, "replay", str(self.trace)], cwd=self.place.work, check=False,
-                                env=self.place.environment(), capture_output=True, timeout=30)
+                                env=self.place.environment(), capture_output=True, timeout=30 * engine.SLOWNESS)
         status, out, err = self.finish(process)
         if status != 0:
             raise Failure(f"the recording was disturbed: {status} {engine.show(err)}")

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import select
@@ -50,7 +51,7 @@ class Terminal:
     def expect(self, pattern, seconds=20):
         """Waits until the pattern has been seen after what was expected before."""
         start = getattr(self, "mark", 0)
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * engine.SLOWNESS
         while True:
             match = re.compile(pattern, re.DOTALL).search(self.seen, start)
             if match:
@@ -64,9 +65,22 @@ class Terminal:
     def send(self, text):
         os.write(self.fd, text)
 
+    def await_in_front(self, name, seconds=20):
+        """Waits until that program is in front, and what is typed is its."""
+        end = time.monotonic() + seconds * engine.SLOWNESS
+        while not self.is_in_front(name):
+            if time.monotonic() > end or not self.pump(0.01):
+                raise Failure(f"{self.argv}: {name} doesn't come to the front; showed {engine.show(self.seen[-300:])!r}")
+
+    def is_in_front(self, name):
+        with contextlib.suppress(FileNotFoundError):
+            leader = pathlib.Path(f"/proc/{os.tcgetpgrp(self.fd)}/comm").read_text().strip()
+            return leader == name and termios.tcgetattr(self.fd)[3] & termios.ICANON
+        return False
+
     def finish(self, seconds=20):
         """Reads to the end; the exit status."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * engine.SLOWNESS
         while self.pump(0.1):
             if time.monotonic() > end:
                 raise Failure(f"{self.argv}: does not end; showed {engine.show(self.seen[-300:])!r}")
@@ -95,20 +109,20 @@ def drive_shell(terminal):
 def drive_job_control(terminal):
     terminal.expect(rb"ready> ")
     terminal.send(b"sleep 100\r")
-    time.sleep(0.5)
+    terminal.await_in_front("sleep")
     terminal.send(b"\x1a")
     terminal.expect(rb"Stopped")
     terminal.send(b"jobs\r")
     terminal.expect(rb"\[1\]\+ +Stopped +sleep 100")
     terminal.send(b"bg; fg\r")
     terminal.expect(rb"sleep 100 &.*sleep 100")
-    time.sleep(0.5)
+    terminal.await_in_front("sleep")
     terminal.send(b"\x03")
     terminal.expect(rb"ready> ")
     terminal.send(b"echo status $?\r")
     terminal.expect(rb"[\r\n]status 130")
     terminal.send(b"cat > made\r")
-    time.sleep(0.3)
+    terminal.await_in_front("cat")
     terminal.send(b"typed line\r\x04")
     terminal.expect(rb"ready> ")
     terminal.send(b"cat made; exit\r")

@@ -250,7 +250,7 @@ TEST_F(TraceTest, ASectionIsClosedAfterItsTime) {
   size_t seen = 0;
   for (int i = 0; i < 500 && seen == 0; i++) {
     usleep(10'000);
-    auto reader = TraceReader::Open(directory);
+    auto reader = TraceReader::Open(directory, 0);
     ASSERT_OK(reader);
     seen = ReadAll(**reader).TakeValue().events.size();
   }
