@@ -398,6 +398,8 @@ def vim_under_tmux(bench):
     bench.place.fresh_work()
     run("new-session", "-d", "-x", "90", "-y", "20", "vim -u NONE -n file.txt")
     server = int(run("display-message", "-p", "#{pid}"))
+    # Before it is there, the terminal would echo what is typed.
+    wait_until("vim to paint its screen", lambda: "~\n~" in run("capture-pane", "-p"))
     run("send-keys", "ihello from before")
     wait_until("vim to show it", lambda: "hello from before" in run("capture-pane", "-p"))
     time.sleep(0.3)

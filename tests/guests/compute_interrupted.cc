@@ -33,8 +33,9 @@ int main(int, char** argv) {
   Handle(SIGALRM, OnSignal, SA_RESTART);
   Handle(SIGPROF, OnSignal, SA_RESTART);
   if (how == "by_thread") {
-    Thread computes([] { Compute(5); });
-    for (int i = 0; i < 5; ++i) {
+    const int times = Times(5);
+    Thread computes([=] { Compute(times); });
+    for (int i = 0; i < times; ++i) {
       int before = handled;
       computes.Signal(SIGUSR1);
       while (handled == before) usleep(500);

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 // Ends the guest with status 99 and the place unless `condition` holds.
@@ -53,6 +54,14 @@ __attribute__((format(printf, 1, 2))) inline void Vary(const char* format, ...) 
   int size = vsnprintf(line, sizeof(line), format, args);
   va_end(args);
   Say("~ %.*s", size, line);
+}
+
+// How many times to do what a test machine that is emulated does slowly (RETAKE_TEST_SLOWNESS, as
+// in tests/behaviour/engine.py): `times` where it isn't.
+inline int Times(int times, int at_least = 1) {
+  const char* slowness = getenv("RETAKE_TEST_SLOWNESS");
+  int divisor = slowness != nullptr ? atoi(slowness) : 1;
+  return divisor > 1 ? std::max(times / divisor, at_least) : times;
 }
 
 // "exit 3", "signal 9", "stopped 19", "continued": what a wait status says.
