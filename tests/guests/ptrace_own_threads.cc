@@ -47,13 +47,17 @@ static uint64_t StackPointer(pid_t tid) {
   return words[kStackPointerWord];
 }
 
+static void Attach(pid_t tid) {
+  CHECK(ptrace(PTRACE_ATTACH, tid, 0, 0) == 0);
+  int status = 0;
+  CHECK(waitpid(tid, &status, __WALL) == tid);
+  CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+}
+
 static int Helper(void*) {
   for (int i = 0; i < kThreads; ++i) {
     pid_t tid = tids[i];
-    CHECK(ptrace(PTRACE_ATTACH, tid, 0, 0) == 0);
-    int status = 0;
-    CHECK(waitpid(tid, &status, __WALL) == tid);
-    CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    Attach(tid);
     uint64_t sp = StackPointer(tid);
     Say("%s: stopped, its stack pointer in its stack: %d", kNames[i],
         sp >= stack_low[i] && sp < stack_high[i]);
@@ -77,6 +81,27 @@ static int Helper(void*) {
   Say("it goes on");
   syscall(SYS_exit, 0);
   return 0;
+}
+
+// Is killed in the middle of it.
+static int killer_pipe[2];
+static int DoomedHelper(void*) {
+  for (int i : {kSleeps, kComputes, kMain}) Attach(tids[i]);
+  pid_t self = static_cast<pid_t>(syscall(SYS_getpid));
+  CHECK(write(killer_pipe[1], &self, sizeof self) == sizeof self);
+  for (;;) pause();
+}
+
+// Runs a helper to its end, and says which that was.
+static void RunHelper(int (*body)(void*)) {
+  alignas(16) static char stack[65536];
+  pid_t helper = clone(body, stack + sizeof stack,
+                       CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED, nullptr);
+  CHECK(helper > 0);
+  prctl(PR_SET_PTRACER, helper, 0, 0, 0);
+  int status = 0;
+  while (waitpid(helper, &status, __WALL) < 0) CHECK(errno == EINTR);
+  Say("helper: %s", StatusText(status).c_str());
 }
 
 static void* Sleeps(void*) {
@@ -106,14 +131,18 @@ int main() {
   while (std::any_of(std::begin(tids), std::end(tids), [](auto& tid) { return tid == 0; }))
     usleep(1000);
   AwaitSleep(tids[kLocks]);
-  static char stack[65536];
-  pid_t helper = clone(Helper, stack + sizeof stack,
-                       CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED, nullptr);
-  CHECK(helper > 0);
-  prctl(PR_SET_PTRACER, helper, 0, 0, 0);
-  int status = 0;
-  while (waitpid(helper, &status, __WALL) < 0) CHECK(errno == EINTR);
-  Say("helper: %s", StatusText(status).c_str());
+  RunHelper(Helper);
+
+  CHECK(pipe(killer_pipe) == 0);
+  pid_t killer = Child([] {
+    pid_t whom = 0;
+    CHECK(read(killer_pipe[0], &whom, sizeof whom) == sizeof whom);
+    CHECK(kill(whom, SIGKILL) == 0);
+  });
+  RunHelper(DoomedHelper);
+  CHECK(WaitFor(killer) == 0);
+  for (uint64_t before = computed; computed == before;) usleep(1000);
+  Say("it goes on");
   over = 1;
   for (pthread_t thread : threads) CHECK(pthread_join(thread, nullptr) == 0);
   Say("all end");
