@@ -71,8 +71,7 @@ std::optional<Answer> Supervisor::AnswerTracing(Task& task) {
   if (other == nullptr || other->suspended_by != task.pid) return std::nullopt;
 
   // A signal that it is to go on with isn't to be had.
-  bool lets_go = request == PTRACE_DETACH || request == PTRACE_CONT;
-  if (lets_go && data == 0) {
+  if (request == PTRACE_DETACH && data == 0) {
     LetGoOf(*other);
     return Answer();
   }
