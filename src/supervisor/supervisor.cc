@@ -329,6 +329,8 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
       }
       return {};
     case CallVerdict::Kind::kRetry:
+      // Others run before, who see what it has done up to here.
+      TRY(sink_.OnCallEntered(task));
       task.filter_data = filter_data;
       task.group->holder = nullptr;
       Wait(task, Task::Wants::kDecide);
