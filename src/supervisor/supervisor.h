@@ -129,7 +129,8 @@ class Supervisor {
   void AwaitHeirs(const Task& ended) const;
   // Waits until a leader whose threads live on has ended.
   Status AwaitZombie(Task& task);
-  void Wait(Task& task, Task::Wants wants);
+  // For the turn; `first`: before all others.
+  void Wait(Task& task, Task::Wants wants, bool first = false);
   // The process is about to be ended by the kernel: what its other tasks waited for is moot.
   void DropWaiting(const Task& ending);
   // A leader that has ended, and whose threads live on.

@@ -93,11 +93,13 @@ void Supervisor::LeaveGroup(Task& task) {
   task.group = nullptr;
 }
 
-void Supervisor::Wait(Task& task, Task::Wants wants) {
+void Supervisor::Wait(Task& task, Task::Wants wants, bool first) {
   bool waits_already = std::exchange(task.wants, wants) != Task::Wants::kNothing;
   if (waits_already) return;
   if (task.suspended_by != 0) {
     task.group->suspended.push_back(&task);
+  } else if (first) {
+    task.group->waiting.push_front(&task);
   } else {
     task.group->waiting.push_back(&task);
   }
@@ -192,9 +194,10 @@ Status Supervisor::Arrive(Task& task, WaitStatus status) {
   if (!waits.ok()) {
     handled = waits.TakeError();
   } else if (*waits) {
-    std::erase(group->stragglers, &task);
+    // What a straggler has done belongs before what anybody does who shares its memory from now on.
+    bool straggled = std::erase(group->stragglers, &task) > 0;
     task.stop = status;
-    Wait(task, Task::Wants::kStop);
+    Wait(task, Task::Wants::kStop, straggled);
   } else {
     NoteChange(*group);
     handled = Handle(task, status);
