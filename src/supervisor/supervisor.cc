@@ -560,8 +560,7 @@ bool Supervisor::EndsFirst(const Task& task) const {
 
 Status Supervisor::HandleExiting(Task& task) {
   // Killed in a call: what it had done up to there is seen by those who share its memory.
-  bool in_call = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kInterrupted;
-  if (in_call && task.group->members > 1) TRY(sink_.OnCallEntered(task));
+  if (task.in_call() && task.group->members > 1) TRY(sink_.OnCallEntered(task));
   task.phase = Task::Phase::kExiting;
   // Its memory is looked at through a task that has it.
   TaskMemory& memory = task.process->memory;

@@ -39,10 +39,8 @@ std::vector<uint8_t> BytesOf(const T& value) {
   return {bytes, bytes + sizeof value};
 }
 
-bool IsInCall(const Task& task) {
-  return task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kAnswered ||
-         task.phase == Task::Phase::kInterrupted;
-}
+// Or in one that isn't made, and whose exit stop is still to come.
+bool IsInCall(const Task& task) { return task.in_call() || task.phase == Task::Phase::kAnswered; }
 
 // A regset of a suspended task, as many bytes as the kernel has.
 Result<std::vector<uint8_t>> RegsetOf(const Task& task, uint32_t type) {

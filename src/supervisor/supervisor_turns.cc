@@ -60,10 +60,7 @@ void Nap() {
 
 // Whether a holder gives up its turn as soon as another task wants it: it waits in a call, which
 // doesn't touch memory until the turn is its again.
-bool IsSoft(const Task& task) {
-  bool in_call = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kInterrupted;
-  return in_call && task.may_block;
-}
+bool IsSoft(const Task& task) { return task.in_call() && task.may_block; }
 
 // ms: how long a task that makes calls keeps the turn while these wait for it. One that computes is
 // stopped only after a long time, which the other may then have as well.
@@ -155,7 +152,7 @@ void Supervisor::DropWaiting(const Task& ending) {
 Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
   const ShareGroup& group = *task.group;
   if (group.holder == &task || group.members == 1) return false;
-  bool in_call = task.phase == Task::Phase::kInCall || task.phase == Task::Phase::kInterrupted;
+  bool in_call = task.in_call();
   switch (status.kind()) {
     case StopKind::kExited:
     case StopKind::kKilled:

@@ -106,6 +106,8 @@ struct Task {
   };
 
   bool is_thread() const { return pid != leader; }
+  // In a call that the kernel makes, or makes again.
+  bool in_call() const { return phase == Phase::kInCall || phase == Phase::kInterrupted; }
 
   pid_t pid = 0;
   pid_t leader = 0;  // of its thread group
