@@ -140,6 +140,9 @@ using FunctionStart = std::function<std::optional<size_t>(size_t offset)>;
 // Those instructions in a section of code, ascending. Where bytes look like one but may as well be
 // data, or part of another instruction, they are left alone.
 std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart& function_start);
+// Those that execution which begins at `entry`, an offset of the code, may come to without leaving
+// the code or following a pointer; ascending. For code that no file's sections tell from data.
+std::vector<TrapSite> FindTrapSitesFrom(ByteSpan code, size_t entry);
 
 // --- Patching a jump into code
 

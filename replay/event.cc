@@ -36,10 +36,11 @@ enum Part : uint64_t {
 // few times that.
 constexpr uint64_t kMaxMapOps = 1 << 20;
 
-constexpr std::array<std::string_view, 14> kKindNames = {
-    "?",          "exec",     "syscall",           "entered",        "completed",
-    "signal",     "fault",    "registers-changed", "timestamp",      "cpuid",
-    "preemption", "task-new", "task-gone",         "memory-changed",
+constexpr std::array<std::string_view, 16> kKindNames = {
+    "?",         "exec",           "syscall",    "entered",
+    "completed", "signal",         "fault",      "registers-changed",
+    "timestamp", "cpuid",          "preemption", "task-new",
+    "task-gone", "memory-changed", "first-run",  "first-run-end",
 };
 static_assert(kKindNames.size() == static_cast<size_t>(EventKind::kLast) + 1);
 

@@ -39,7 +39,9 @@ enum class EventKind : uint8_t {
               // `task`'s behalf
   kTaskGone,  // `task` is gone, with wait status `wait_status`
   kMemoryChanged,  // memory of `task`'s process was changed from elsewhere
-  kLast = kMemoryChanged,
+  kFirstRun,       // execution comes to code that the program made, a page of it
+  kFirstRunEnd,    // ... and has left the page again: the replay steps until it does
+  kLast = kFirstRunEnd,
 };
 
 // "syscall", "task-new", ...

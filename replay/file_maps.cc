@@ -54,6 +54,12 @@ void FileMaps::Remap(uint64_t from, uint64_t from_size, uint64_t to, uint64_t to
   for (const FileMap& piece : moved) Map(piece);
 }
 
+bool FileMaps::HasAny(uint64_t address, uint64_t size) const {
+  return std::any_of(maps_.begin(), maps_.end(), [&](const FileMap& map) {
+    return map.address < address + size && address < map.end();
+  });
+}
+
 bool FileMaps::HasPrivate(uint64_t address, uint64_t size) const {
   return std::any_of(maps_.begin(), maps_.end(), [&](const FileMap& map) {
     return !map.shared && map.address < address + size && address < map.end();

@@ -34,6 +34,8 @@ class FileMaps {
 
   const std::vector<FileMap>& all() const { return maps_; }
   bool HasWritableShared() const;
+  // Whether any map shows anything there.
+  bool HasAny(uint64_t address, uint64_t size) const;
   // Whether a private map shows anything there.
   bool HasPrivate(uint64_t address, uint64_t size) const;
   // The map that shows an address, or null.

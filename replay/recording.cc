@@ -41,6 +41,7 @@ bool HasMoreArguments(const Task& task, int from) {
 Recording::Recording(RecordingOptions options, TraceWriter& trace)
     : options_(std::move(options)),
       trace_(trace),
+      may_withhold_(prctl(PR_GET_MDWE, 0, 0, 0, 0) <= 0),
       next_hash_(MonotonicNanoseconds() + kHashPeriod) {
   planter_.set_notes(options_.notes);
 }
@@ -272,6 +273,7 @@ Result<CallVerdict> Recording::OnCallEntry(Task& task, uint16_t filter_data) {
     Count(fmt::format("{} {:#x}", SysName(task.sys), machine::Argument(task.entry, 1)));
     state.copies = TRY(PageCopies::Take(task.pid, task.process->memory));
   }
+  WithholdExecution(task, MapEffectOf(row));
   CallVerdict verdict;
   if (!task.group->crowd() || !MayBlockNow(task, row)) return verdict;
   verdict.may_block = true;
@@ -410,6 +412,9 @@ Result<std::optional<int64_t>> Recording::AnswerPrctl(Task& task) {
     case PR_GET_NO_NEW_PRIVS:
       if (HasMoreArguments(task, 1)) return Answered(-EINVAL);
       return Answered(task.no_new_privs ? 1 : 0);
+    case PR_SET_MDWE:
+      may_withhold_ = false;
+      break;
     case PR_SET_TSC:
       return Answered(value == PR_TSC_ENABLE ? 0 : -EINVAL);
     default:

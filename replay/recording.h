@@ -27,6 +27,7 @@
 #include "replay/redirection.h"
 #include "replay/state_match.h"
 #include "replay/trace.h"
+#include "replay/unseen_code.h"
 #include "snapshot/capture.h"
 #include "supervisor/event_sink.h"
 #include "supervisor/fixpoint.h"
@@ -69,6 +70,9 @@ class Recording : public EventSink, private ContentStore {
   void OnLivelock(const std::vector<Task*>& tasks, int64_t duration) override;
   Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                 const Registers& after) override;
+  Result<bool> OnFirstRun(Task& task, const Registers& registers, uint64_t address,
+                          bool logs) override;
+  Result<Preemption> FinishFirstRun(Task& task, const Registers& registers) override;
   Status OnExiting(Task& task) override;
   Status OnReleased(Task& task) override;
   Status OnGone(Task& task, WaitStatus status) override;
@@ -77,7 +81,11 @@ class Recording : public EventSink, private ContentStore {
   // What the tasks of one address space share.
   struct ProcessState {
     FileMaps maps;
-    uint64_t brk = 0;  // the program break; 0: not known yet
+    UnseenCode unseen;
+    int first_runs = 0;                // executions of made code that were stepped through
+    std::optional<PageRun> first_run;  // the page of the present one
+    uint32_t first_run_prot = 0;       // ... and what the program wants it to be
+    uint64_t brk = 0;                  // the program break; 0: not known yet
     bool undumpable = false;
     Scratch scratch;
     SpinDetector spins;
@@ -206,10 +214,18 @@ class Recording : public EventSink, private ContentStore {
   // Of a mapped file's code; the event has the changes.
   Status PlantTraps(Task& task, const MappedCode& code, int fd, const struct stat& status,
                     TrapKinds kinds);
+  void AddPlanted(const PlantedTrap& planted);
   // ... of all that is mapped in a range.
   Status PlantTrapsIn(Task& task, const Range& range, TrapKinds kinds);
   Status PlantTrapsIn(Task& task, const Range& range, const std::vector<Mapping>& mappings,
                       TrapKinds kinds);
+
+  // Has a call that makes memory executable that is no file's make it everything but that.
+  void WithholdExecution(Task& task, MapEffect effect);
+  // After such a call, or another that maps or protects the range.
+  void FollowUnseen(Task& task, uint64_t address, uint64_t size);
+  // Protects a page of code, as the event says, too.
+  Status ProtectCode(Task& task, const Registers& registers, const PageRun& page, uint32_t prot);
 
   void Begin(Task& task, EventKind kind);
   void Write(Task& task);
@@ -231,6 +247,8 @@ class Recording : public EventSink, private ContentStore {
   std::vector<std::pair<Task*, std::vector<Range>>> changed_elsewhere_;
   std::optional<uint32_t> echo_writer_;  // the task that is in a call that writes to what is shown
   TrapPlanter planter_;
+  // Memory that is writable at first can become executable later: the kernel forbids it to none.
+  bool may_withhold_;
   uint64_t events_ = 0;
   int64_t next_hash_;  // ns, CLOCK_MONOTONIC
   std::unordered_set<std::string> warned_;

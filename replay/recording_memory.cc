@@ -187,6 +187,7 @@ Status Recording::AddMapEffect(Task& task, MapEffect effect, int64_t result) {
       return AddMap(task, static_cast<uint64_t>(result));
     case MapEffect::kUnmap:
       process.maps.Unmap(arg(0), PageUp(arg(1)));
+      process.unseen.Remove(arg(0), PageUp(arg(1)));
       event_.map_ops.push_back(
           {.kind = MapOp::Kind::kUnmap, .address = arg(0), .size = PageUp(arg(1))});
       return {};
@@ -194,8 +195,9 @@ Status Recording::AddMapEffect(Task& task, MapEffect effect, int64_t result) {
       MapOp op{.kind = MapOp::Kind::kProtect,
                .address = arg(0),
                .size = PageUp(arg(1)),
-               .prot = static_cast<uint32_t>(arg(2))};
+               .prot = static_cast<uint32_t>(machine::Argument(task.made, 2))};
       op.extra = task.sys == Sys::pkey_mprotect ? arg(3) : ~uint64_t{0};
+      FollowUnseen(task, op.address, op.size);
       if (op.size > 0) event_.map_ops.push_back(op);
       bool is_code = (op.prot & PROT_EXEC) != 0 && process.maps.HasPrivate(op.address, op.size);
       return is_code ? PlantTrapsIn(task, {op.address, op.size}, KindsToPlant(task)) : Status();
@@ -232,8 +234,9 @@ Status Recording::AddMap(Task& task, uint64_t address) {
   MapOp op{.kind = MapOp::Kind::kMapAnonymous,
            .address = address,
            .size = size,
-           .prot = static_cast<uint32_t>(machine::Argument(task.entry, 2)),
+           .prot = static_cast<uint32_t>(machine::Argument(task.made, 2)),
            .flags = static_cast<uint32_t>(flags & MAP_GROWSDOWN)};
+  FollowUnseen(task, address, size);
   if ((flags & MAP_ANONYMOUS) == 0) return AddFileMap(task, address, size);
   if ((flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE) {
     op.kind = MapOp::Kind::kMapShared;
@@ -326,6 +329,7 @@ Status Recording::AddRemap(Task& task, uint64_t to) {
   uint64_t from_size = PageUp(machine::Argument(task.entry, 1));
   uint64_t to_size = PageUp(machine::Argument(task.entry, 2));
   State(task).process->maps.Remap(from, from_size, to, to_size);
+  State(task).process->unseen.Move(from, from_size, to, to_size);
   event_.map_ops.push_back({.kind = MapOp::Kind::kRemap,
                             .address = from,
                             .size = from_size,

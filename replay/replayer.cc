@@ -32,6 +32,7 @@
 #include "tracee/hidden_register.h"
 #include "tracee/planted_traps.h"
 #include "tracee/ptrace.h"
+#include "tracee/stepper.h"
 
 namespace retake {
 namespace {
@@ -68,6 +69,7 @@ class Replayer {
   Status Apply(const Event& event);
   Status ApplyExec(const Event& event, ReplayTask& task);
   Status ApplyTrap(const Event& event, ReplayTask& task);
+  Status ApplyFirstRunEnd(const Event& event, ReplayTask& task);
   Status ApplySignal(const Event& event, ReplayTask& task);
   Status ApplyNewTask(const Event& event, ReplayTask& task);
   Status ApplyPreemption(const Event& event, ReplayTask& task);
@@ -283,7 +285,10 @@ Status Replayer::Apply(const Event& event) {
       return ApplySignal(event, task);
     case EventKind::kTimestamp:
     case EventKind::kCpuid:
+    case EventKind::kFirstRun:
       return ApplyTrap(event, task);
+    case EventKind::kFirstRunEnd:
+      return ApplyFirstRunEnd(event, task);
     case EventKind::kTaskNew:
       return ApplyNewTask(event, task);
     case EventKind::kTaskGone:
@@ -455,6 +460,29 @@ Status Replayer::ApplyTrap(const Event& event, ReplayTask& task) {
                    {DescribeEvent(event, arch_), DescribeStop(status, found, arch_), ""});
   }
   TRY(Compare(event, husk, found));
+  if (!event.map_ops.empty()) TRY(ApplyMapOps(event, husk, found));
+  TRY(ApplyWrites(event, husk));
+  task.registers = event.after;
+  return ptracer::SetRegisters(husk.pid(), event.after);
+}
+
+// More than any recorder makes.
+constexpr int kMostSteps = 10'000;
+
+Status Replayer::ApplyFirstRunEnd(const Event& event, ReplayTask& task) {
+  TRY(SwitchTo(event.task, task));
+  Husk& husk = *task.space->husk;
+  if (event.map_ops.size() != 1)
+    return MakeError("the trace is damaged: event {} names no page", event.sequence);
+  const MapOp& page = event.map_ops.front();
+  Stepper stepper(husk.pid(), husk.memory());
+  Registers found = task.registers;
+  for (int step = 0; step < kMostSteps && Pc(found) - page.address < page.size; ++step) {
+    StepOutcome outcome = TRY(stepper.Step(found));
+    if (outcome != StepOutcome::kStepped) break;
+  }
+  TRY(Compare(event, husk, found));
+  TRY(ApplyMapOps(event, husk, found));
   task.registers = event.after;
   return ptracer::SetRegisters(husk.pid(), event.after);
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/kernel_constants.h"
 #include "snapshot/task_attributes.h"
 
 namespace retake {
@@ -17,7 +18,6 @@ namespace {
 constexpr int kSignals = 64;
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
-constexpr uint64_t kGetMdwe = 66;
 constexpr uint64_t kGetMemoryMerge = 68;
 // <linux/membarrier.h>, Linux 6.3: MEMBARRIER_CMD_GET_REGISTRATIONS.
 constexpr uint64_t kGetRegistrations = 1 << 9;
@@ -123,7 +123,7 @@ ProcessQuestions::ProcessQuestions(Injection& injection, const ProcStatus& statu
   dumpable_ = injection.Add(MakeCall(Sys::prctl, PR_GET_DUMPABLE));
   subreaper_ = injection.Room(sizeof(int32_t));
   subreaper_call_ = injection.Add(MakeCall(Sys::prctl, PR_GET_CHILD_SUBREAPER, subreaper_));
-  denied_ = injection.Add(MakeCall(Sys::prctl, kGetMdwe));
+  denied_ = injection.Add(MakeCall(Sys::prctl, PR_GET_MDWE));
   no_huge_ = injection.Add(MakeCall(Sys::prctl, PR_GET_THP_DISABLE));
   merges_ = injection.Add(MakeCall(Sys::prctl, kGetMemoryMerge));
   membarrier_ = injection.Add(MakeCall(Sys::membarrier, kGetRegistrations));

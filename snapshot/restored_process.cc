@@ -18,6 +18,7 @@
 
 #include "arch/kept_regsets.h"
 #include "base/clock.h"
+#include "base/kernel_constants.h"
 #include "base/syscall.h"
 #include "snapshot/descriptors.h"
 #include "snapshot/husk.h"
@@ -32,7 +33,6 @@ constexpr int kEndBound = 10'000;   // ms
 constexpr int kGroupBound = 2'000;  // ms
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
-constexpr uint64_t kSetMdwe = 65;
 constexpr uint64_t kSetMemoryMerge = 67;
 
 // In the new process, until it is the husk. Only calls that are safe behind a clone.
@@ -326,7 +326,7 @@ Status RestoredProcess::BuildState(const ProcessState& state) {
   if (state.merges_memory) calls.push_back(MakeCall(Sys::prctl, kSetMemoryMerge, 1));
   if (state.locks_future != 0) calls.push_back(MakeCall(Sys::mlockall, state.locks_future));
   if (state.execution_denied != 0)
-    calls.push_back(MakeCall(Sys::prctl, kSetMdwe, state.execution_denied));
+    calls.push_back(MakeCall(Sys::prctl, PR_SET_MDWE, state.execution_denied));
   TRY(Run(calls, "can't set what it is"));
   for (uint64_t command = 1; command <= kAllMembarriers; command <<= 1) {
     if ((state.membarrier & command) == 0) continue;

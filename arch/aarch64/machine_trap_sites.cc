@@ -24,4 +24,9 @@ std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart&) {
   return sites;
 }
 
+// Words are what they are, wherever execution begins.
+std::vector<TrapSite> FindTrapSitesFrom(ByteSpan code, size_t) {
+  return FindTrapSites(code, FunctionStart());
+}
+
 }  // namespace retake::machine

@@ -85,7 +85,93 @@ bool IsInstruction(ByteSpan code, size_t at, const FunctionStart& function_start
   return false;
 }
 
+TrapSite SiteAt(ByteSpan code, size_t at, TrapKind kind, uint8_t size) {
+  TrapSite site{at, kind, size, {}, {}};
+  std::copy_n(code.begin() + static_cast<ptrdiff_t>(at), size, site.original.begin());
+  site.trap = site.original;
+  site.trap[0] = kTrapEscape;
+  return site;
+}
+
+// How execution goes on behind an instruction.
+struct Successors {
+  bool next = true;               // with the one behind it
+  std::optional<int64_t> target;  // or with the one so far from there
+};
+
+Successors SuccessorsOf(const Instruction& insn) {
+  constexpr uint8_t kUd2 = 0x0b, kNearConditional = 0x80;
+  constexpr uint8_t kShortConditional = 0x70, kLoops = 0xe0, kCall = 0xe8, kJump = 0xe9,
+                    kShortJump = 0xeb;
+  constexpr uint8_t kReturn = 0xc3, kReturnPopping = 0xc2, kFarReturn = 0xcb,
+                    kFarReturnPopping = 0xca, kInterruptReturn = 0xcf, kBreak = 0xcc, kHalt = 0xf4;
+  constexpr uint8_t kIndirect = 0xff, kIndirectJump = 4, kFarIndirectJump = 5;  // ModRM's reg
+  if (insn.encoding != Encoding::kLegacy) return {};
+  if (insn.map == kMap0f) {
+    if (insn.opcode == kUd2) return {.next = false};
+    if ((insn.opcode & 0xf0) == kNearConditional) return {.target = insn.immediate};
+    return {};
+  }
+  if (insn.map != kMapOne) return {};
+  // loopne, loope, loop and jrcxz are four in a row.
+  bool conditional = (insn.opcode & 0xf0) == kShortConditional || (insn.opcode & 0xfc) == kLoops;
+  if (conditional) return {.target = insn.immediate};
+  switch (insn.opcode) {
+    case kCall:
+      return {.target = insn.immediate};
+    case kJump:
+    case kShortJump:
+      return {.next = false, .target = insn.immediate};
+    case kReturn:
+    case kReturnPopping:
+    case kFarReturn:
+    case kFarReturnPopping:
+    case kInterruptReturn:
+    case kBreak:
+    case kHalt:
+      return {.next = false};
+    case kIndirect:
+      return {.next = insn.reg != kIndirectJump && insn.reg != kFarIndirectJump};
+    default:
+      return {};
+  }
+}
+
 }  // namespace
+
+std::vector<TrapSite> FindTrapSitesFrom(ByteSpan code, size_t entry) {
+  std::vector<TrapSite> sites;
+  std::vector<bool> visited(code.size());
+  std::vector<size_t> entries{entry};
+  while (!entries.empty()) {
+    size_t at = entries.back();
+    entries.pop_back();
+    while (at < code.size() && !visited[at]) {
+      visited[at] = true;
+      ByteSpan rest = code.subspan(at, std::min<size_t>(code.size() - at, kMaxInstruction));
+      if (TrappedInstruction trapped = DecodeTrap(rest); trapped.kind != TrapKind::kNone) {
+        uint8_t size = trapped.kind == TrapKind::kTimestampAndCpu ? 3 : 2;  // without prefixes
+        at += trapped.length;
+        // One that traps already is no site.
+        if (code[at - size] == kEscape)
+          sites.push_back(SiteAt(code, at - size, trapped.kind, size));
+        continue;
+      }
+      auto insn = Decode(rest);
+      if (!insn) break;
+      Successors successors = SuccessorsOf(*insn);
+      at += insn->length;
+      if (successors.target) {
+        int64_t target = static_cast<int64_t>(at) + *successors.target;
+        if (target >= 0 && target < static_cast<int64_t>(code.size()))
+          entries.push_back(static_cast<size_t>(target));
+      }
+      if (!successors.next) break;
+    }
+  }
+  std::ranges::sort(sites, {}, &TrapSite::offset);
+  return sites;
+}
 
 std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart& function_start) {
   std::vector<TrapSite> sites;
@@ -93,11 +179,7 @@ std::vector<TrapSite> FindTrapSites(ByteSpan code, const FunctionStart& function
   auto look = [&](size_t at) {
     TrappedInstruction insn = DecodeTrap(code.subspan(at, std::min<size_t>(3, code.size() - at)));
     if (insn.kind == TrapKind::kNone || !IsInstruction(code, at, function_start, function)) return;
-    TrapSite site{at, insn.kind, insn.length, {}, {}};
-    std::copy_n(code.begin() + static_cast<ptrdiff_t>(at), insn.length, site.original.begin());
-    site.trap = site.original;
-    site.trap[0] = kTrapEscape;
-    sites.push_back(site);
+    sites.push_back(SiteAt(code, at, insn.kind, insn.length));
   };
   constexpr size_t kBlock = sizeof(__m128i);
   const __m128i escape = _mm_set1_epi8(kEscape);

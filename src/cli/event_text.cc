@@ -251,6 +251,14 @@ std::string EventDescriber::Body(const Event& event) {
       return fmt::format("=== memory changed from elsewhere: {} bytes in {} places ===", bytes,
                          event.writes.size());
     }
+    case EventKind::kFirstRun:
+      return fmt::format(
+          "=== code made at run time is executed at {:#x}{} ===", event.before.words[arch.pc],
+          event.writes.empty()
+              ? ""
+              : fmt::format(", {} instructions made to trap", event.writes.size()));
+    case EventKind::kFirstRunEnd:
+      return fmt::format("=== ... and left for {:#x} ===", event.before.words[arch.pc]);
   }
   return fmt::format("=== event of kind {} ===", static_cast<int>(event.kind));
 }

@@ -97,6 +97,13 @@ class EventSink {
   // A trapped instruction was answered.
   virtual Status OnTrap(Task& task, TrapKind kind, const Registers& before,
                         const Registers& after) = 0;
+  // The task can't execute what is at `address`, where it goes on; its registers are these. True if
+  // that was the sink's doing, and it can now. Logged, or not because nobody records any more.
+  virtual Result<bool> OnFirstRun(Task& task, const Registers& registers, uint64_t address,
+                                  bool logs) = 0;
+  // ... after which the task has these registers again. If it was the first execution there, has it
+  // go on until that is over; kDone or kNotNow, with its registers, or kStopped.
+  virtual Result<Preemption> FinishFirstRun(Task& task, const Registers& registers) = 0;
   // The task is at its end, but the kernel's last writes to its memory (the thread id, robust
   // futexes) are still to come.
   virtual Status OnExiting(Task& task) = 0;

@@ -183,6 +183,9 @@ class Supervisor {
                     const TrappedInstruction& insn);
   Registers AnswerTrap(const Registers& before, const TrappedInstruction& insn) const;
   bool AnswerTrapSilently(Task& task);
+  Status GoOnAfterTrap(Task& task, const Registers& registers);
+  // Whether a fault was of code that is executed for the first time, and it can go on now.
+  Result<bool> LetExecute(Task& task, const siginfo_t& info, const Registers& registers, bool logs);
   Status DeliverToHandler(Task& task, int signal, bool synchronous, const Registers& before);
   // Sends held signals again, so that each is delivered before the task's next instruction.
   void Requeue(Task& task);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 
+#include "arch/code.h"
 #include "base/clock.h"
 #include "base/syscall.h"
 #include "supervisor/exec_setup.h"
@@ -53,6 +54,14 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
     size_t size = task.process->memory.ReadSome(Pc(registers), code.data(), code.size());
     TrappedInstruction insn = machine::DecodeTrap(ByteSpan(code).first(size));
     if (insn.kind != TrapKind::kNone) return HandleTrap(task, signal, registers, insn);
+    if (TRY(LetExecute(task, info, registers, true))) {
+      TRY(UndoForcedSignal(task, signal, registers));
+      TRY(ptracer::SetRegisters(task.pid, registers));
+      task.last = registers;
+      Preemption run = TRY(sink_.FinishFirstRun(task, registers));
+      if (run.kind == Preemption::Kind::kStopped) return Handle(task, run.status);
+      return GoOnAfterTrap(task, run.registers);
+    }
   }
 
   if (task.requeued && info.si_code == SI_TKILL && info.si_pid == getpid()) {
@@ -193,8 +202,12 @@ bool Supervisor::AnswerTrapSilently(Task& task) {
   if (task.process == nullptr || !ptracer::GetRegisters(task.pid, registers).ok()) return false;
   size_t size = task.process->memory.ReadSome(Pc(registers), code.data(), code.size());
   TrappedInstruction insn = machine::DecodeTrap(ByteSpan(code).first(size));
-  return insn.kind != TrapKind::kNone &&
-         ptracer::SetRegisters(task.pid, AnswerTrap(registers, insn)).ok();
+  if (insn.kind != TrapKind::kNone)
+    return ptracer::SetRegisters(task.pid, AnswerTrap(registers, insn)).ok();
+  siginfo_t info;
+  if (!ptracer::GetSiginfo(task.pid, info).ok()) return false;
+  auto executes = LetExecute(task, info, registers, false);
+  return executes.ok() && *executes && ptracer::SetRegisters(task.pid, registers).ok();
 }
 
 Status Supervisor::HandleTrap(Task& task, int signal, const Registers& before,
@@ -203,9 +216,22 @@ Status Supervisor::HandleTrap(Task& task, int signal, const Registers& before,
   TRY(UndoForcedSignal(task, signal, after));
   TRY(ptracer::SetRegisters(task.pid, after));
   TRY(sink_.OnTrap(task, insn.kind, before, after));
-  task.last = after;
+  return GoOnAfterTrap(task, after);
+}
+
+Status Supervisor::GoOnAfterTrap(Task& task, const Registers& registers) {
+  task.last = registers;
   if (!task.held.empty() && !task.requeued) Requeue(task);
   return RunUser(task);
+}
+
+Result<bool> Supervisor::LetExecute(Task& task, const siginfo_t& info, const Registers& registers,
+                                    bool logs) {
+  auto address = reinterpret_cast<uint64_t>(info.si_addr);
+  // An instruction may begin on the page before.
+  bool fetches = info.si_signo == SIGSEGV && info.si_code == SEGV_ACCERR &&
+                 address - Pc(registers) < machine::kMaxInstruction;
+  return fetches && TRY(sink_.OnFirstRun(task, registers, address, logs));
 }
 
 Status Supervisor::UndoForcedSignal(Task& task, int signal, const Registers& registers) {

@@ -110,13 +110,29 @@ Result<std::vector<PlantedTrap>> TrapPlanter::Plant(const TaskMemory& memory,
   std::vector<PlantedTrap> planted;
   if (!kinds.any() || !S_ISREG(status.st_mode)) return planted;
   for (const machine::TrapSite& site : SitesOf(fd, status)) {
-    bool wanted = site.kind == TrapKind::kCpuid ? kinds.cpuid : kinds.timestamp;
-    if (!wanted || site.offset < code.offset || site.offset - code.offset > code.size - site.size)
+    if (!kinds.has(site.kind) || site.offset < code.offset ||
+        site.offset - code.offset > code.size - site.size)
       continue;
     uint64_t address = code.address + (site.offset - code.offset);
     std::array<uint8_t, 4> found{};
     if (memory.ReadSome(address, found.data(), site.size) != site.size) continue;
     if (memcmp(found.data(), site.original.data(), site.size) != 0) continue;
+    TRY(memory.ForceWrite(address, ByteSpan(site.trap).first(site.size)));
+    planted.push_back({address, site});
+  }
+  return planted;
+}
+
+Result<std::vector<PlantedTrap>> TrapPlanter::PlantFrom(const TaskMemory& memory,
+                                                        const PageRun& range, uint64_t entry,
+                                                        TrapKinds kinds) {
+  std::vector<PlantedTrap> planted;
+  // The range's last instruction may end behind it.
+  std::vector<uint8_t> code(range.end - range.start + machine::kMaxInstruction);
+  code.resize(memory.ReadSome(range.start, code.data(), code.size()));
+  for (const machine::TrapSite& site : machine::FindTrapSitesFrom(code, entry - range.start)) {
+    uint64_t address = range.start + site.offset;
+    if (!kinds.has(site.kind) || address >= range.end) continue;
     TRY(memory.ForceWrite(address, ByteSpan(site.trap).first(site.size)));
     planted.push_back({address, site});
   }

@@ -1,8 +1,9 @@
 // TrapPlanter: makes instructions trap in a program's code that neither kernel nor CPU makes trap
 // there (machine::FindTrapSites): reads of the time-stamp counter, cpuid.
 //
-// Only what a program maps of a file, privately: there, sections tell code from data, and a page of
-// its own takes the change. Code that a program makes while it runs isn't looked at.
+// In what a program maps of a file, privately: there, sections tell code from data, and a page of
+// its own takes the change. In code that a program makes while it runs: what follows from where
+// execution enters it, which is code beyond doubt.
 #ifndef RETAKE_TRACEE_PLANTED_TRAPS_H_
 #define RETAKE_TRACEE_PLANTED_TRAPS_H_
 
@@ -18,6 +19,7 @@
 #include "base/result.h"
 #include "tracee/code_notes.h"
 #include "tracee/memory.h"
+#include "tracee/own_pages.h"
 
 namespace retake {
 
@@ -33,6 +35,7 @@ struct TrapKinds {
   bool timestamp = false;
   bool cpuid = false;
   bool any() const { return timestamp || cpuid; }
+  bool has(TrapKind kind) const { return kind == TrapKind::kCpuid ? cpuid : timestamp; }
 };
 
 struct PlantedTrap {
@@ -49,6 +52,11 @@ class TrapPlanter {
   // file does (a trap is planted already), it is left alone. Errors: memory that can't be written.
   Result<std::vector<PlantedTrap>> Plant(const TaskMemory& memory, const MappedCode& code, int fd,
                                          const struct stat& status, TrapKinds kinds);
+
+  // In memory that isn't a file's: what execution that begins at `entry` may come to within
+  // `range`, which holds `entry`. Errors as above.
+  static Result<std::vector<PlantedTrap>> PlantFrom(const TaskMemory& memory, const PageRun& range,
+                                                    uint64_t entry, TrapKinds kinds);
 
  private:
   // A file's identity and what changes with its contents.

@@ -158,6 +158,7 @@ TEST(Event, EveryKindHasAName) {
   }
   EXPECT_EQ(EventKindName(EventKind::kTaskNew), "task-new");
   EXPECT_EQ(EventKindName(EventKind::kMemoryChanged), "memory-changed");
+  EXPECT_EQ(EventKindName(EventKind::kFirstRunEnd), "first-run-end");
   EXPECT_EQ(EventKindName(static_cast<EventKind>(200)), "?");
 }
 

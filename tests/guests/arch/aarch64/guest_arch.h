@@ -27,6 +27,10 @@ inline uint64_t ReadCounterAndCpu(uint32_t* cpu) {
   return ReadCounter();
 }
 
+// Functions in bytes: mov x0, #7; ret, and mrs x0, cntvct_el0; ret.
+inline constexpr uint8_t kReturnSeven[] = {0xe0, 0x00, 0x80, 0xd2, 0xc0, 0x03, 0x5f, 0xd6};
+inline constexpr uint8_t kReturnCounter[] = {0x40, 0xe0, 0x3b, 0xd5, 0xc0, 0x03, 0x5f, 0xd6};
+
 inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
   uint64_t features;  // the kernel emulates reads of the feature registers
   asm volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));

@@ -22,6 +22,12 @@ inline uint64_t ReadCounterAndCpu(uint32_t* cpu) {
   return value;
 }
 
+// Functions in bytes, for a program to put together: one returns 7, one the counter.
+inline constexpr uint8_t kReturnSeven[] = {0xb8, 7, 0, 0, 0, 0xc3};  // mov $7, %eax; ret
+// rdtsc; shl $32, %rdx; or %rdx, %rax; ret
+inline constexpr uint8_t kReturnCounter[] = {0x0f, 0x31, 0x48, 0xc1, 0xe2,
+                                             0x20, 0x48, 0x09, 0xd0, 0xc3};
+
 // Identification of the CPU, as far as a program can ask without a call.
 inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
   __cpuid_count(leaf, 0, out[0], out[1], out[2], out[3]);

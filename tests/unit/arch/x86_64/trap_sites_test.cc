@@ -84,6 +84,33 @@ TEST(X86TrapSites, OtherInstructionsWithTheseBytesAreLeftAlone) {
   EXPECT_EQ(Find(code), std::vector<size_t>{});
 }
 
+TEST(X86TrapSites, FromAnEntryExecutionIsFollowed) {
+  Code code;
+  Add(code, {0xb8, 0x0f, 0x31, 0x00, 0x00});        // 0: mov $0x310f, %eax
+  Add(code, {0x0f, 0x31});                          // 5: rdtsc
+  Add(code, {0x74, 0x05});                          // 7: je 14
+  Add(code, {0xe8, 0x07, 0x00, 0x00, 0x00});        // 9: call 21
+  Add(code, {0xc3});                                // 14: ret
+  Add(code, {0x0f, 0xa2, 0x0f, 0xa2});              // 15: constants
+  Add(code, {0xff, 0xe0});                          // 19: jmp *%rax
+  Add(code, {0xf3, 0x0f, 0x01, 0xf9});              // 21: rep rdtscp
+  Add(code, {0x0f, 0x85, 0x02, 0x00, 0x00, 0x00});  // 25: jne 33
+  Add(code, {0xeb, 0xed});                          // 31: jmp 14
+  Add(code, {0x0f, 0xa2});                          // 33: cpuid
+  Add(code, {0xeb, 0xfc});                          // 35: jmp 33
+  Add(code, {0x0f, 0xa2});                          // 37
+  EXPECT_EQ(OffsetsOf(FindTrapSitesFrom(code, 0)), (std::vector<size_t>{5, 22, 33}));
+  EXPECT_EQ(OffsetsOf(FindTrapSitesFrom(code, 19)), std::vector<size_t>{});
+  EXPECT_EQ(OffsetsOf(FindTrapSitesFrom(code, 37)), std::vector<size_t>{37});
+  EXPECT_EQ(OffsetsOf(FindTrapSitesFrom(code, code.size())), std::vector<size_t>{});
+  // What traps already is passed.
+  for (const TrapSite& site : FindTrapSitesFrom(code, 0)) code[site.offset] = site.trap[0];
+  EXPECT_EQ(OffsetsOf(FindTrapSitesFrom(code, 0)), std::vector<size_t>{});
+  // An instruction that the code ends within is none.
+  for (size_t size = 1; size < code.size(); ++size)
+    FindTrapSitesFrom(ByteSpan(code).first(size), 0);
+}
+
 TEST(X86TrapSites, LongRunsOfThemAreFoundWhole) {
   // Out of step, such a run reads as another: 31 0f is xor %ecx, (%rdi).
   Code code = Plain(100);
