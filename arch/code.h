@@ -191,13 +191,18 @@ struct CompareCode {
 };
 
 // The trampoline for the instructions at `site` (bytes `code`), to be put at `at`, with its data at
-// `data`.
-Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data);
+// `data`. `first` is a word of Registers that nearly always differs, if one is known: that is seen
+// several times as fast.
+Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data,
+                                 std::optional<size_t> first);
+// Whether a word of Registers may be `first`.
+bool MayCompareFirst(size_t word);
 
 // Its data. `vector` is a whole vector regset. `current` are the task's registers now (the code
 // borrows a register that must be given back what it holds). At most kMaxComparedWords words.
 std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteSpan vector,
-                                 std::span<const WordValue> words, const Registers& current);
+                                 std::span<const WordValue> words, const Registers& current,
+                                 std::optional<size_t> first);
 // How many times the site has been passed, out of the data.
 uint64_t ComparedPassings(ByteSpan data);
 

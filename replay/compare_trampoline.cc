@@ -67,7 +67,8 @@ Status Check(const BatchCall& call, uint64_t expected, const char* what) {
 
 Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memory,
                                                      const StateMark& mark,
-                                                     const Registers& registers) {
+                                                     const Registers& registers,
+                                                     std::optional<size_t> first) {
   CompareTrampoline trampoline;
   uint64_t site = Pc(mark.registers);
   uint8_t original[4 * machine::kMaxInstruction];
@@ -78,7 +79,7 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
   std::optional<uint64_t> target = PickTarget(mappings, site, trampoline.size_);
   if (!target) return MakeError("no gap is within a jump's reach of {:#x}", site);
   trampoline.code_ =
-      TRY(machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress));
+      TRY(machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress, first));
   trampoline.jump_ = machine::Jump(site, *target);
   trampoline.address_ = *target & ~(PageSize() - 1);
 
@@ -96,7 +97,7 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
     TRY(calls.Run({&protect, 1}));
     TRY(Check(protect, 0, "make executable"));
     TRY(memory.Write(kDataAddress, machine::CompareData(kDataAddress, mark.registers, mark.vector,
-                                                        mark.words, registers)));
+                                                        mark.words, registers, first)));
     trampoline.patch_ = TRY(CodePatch::Put(memory, site, trampoline.jump_));
     return {};
   }();

@@ -25,9 +25,10 @@ namespace retake {
 class CompareTrampoline {
  public:
   // At the mark's instruction. `registers` are the task's now, which are set again before this
-  // returns, whatever comes. An error with code 0 says why this code can't have one.
+  // returns, whatever comes. `first`, a word of them, is best compared first. An error with code 0
+  // says why this code can't have one.
   static Result<CompareTrampoline> Install(pid_t pid, TaskMemory& memory, const StateMark& mark,
-                                           const Registers& registers);
+                                           const Registers& registers, std::optional<size_t> first);
   // Puts back the code and unmaps the trampoline. `registers` are the task's now, not in the
   // trampoline; they are set again.
   Status Remove(pid_t pid, TaskMemory& memory, const Registers& registers);

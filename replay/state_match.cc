@@ -116,6 +116,10 @@ class Search {
     return comparison_.RegistersEqual(registers_) ? comparison_.RestEqual(registers_)
                                                   : Result<bool>(false);
   }
+  // At a passing that isn't the one: which registers tell.
+  void LearnFrom(const Registers& registers);
+  // A register that has differed each time, best one that changes from passing to passing.
+  std::optional<size_t> TellingWord() const;
   // Lets the task run to its next stop that isn't a signal from outside.
   Result<Next> Resume();
   Result<Next> StopOf(StepOutcome outcome);
@@ -148,6 +152,8 @@ class Search {
   WaitStatus status_;
   std::optional<CompareTrampoline> trampoline_;
   bool no_trampoline_ = false;
+  std::vector<size_t> telling_;         // words of registers, those that changed last first
+  std::optional<Registers> last_seen_;  // at the passing before
   uint64_t landings_ = 0;
 };
 
@@ -198,6 +204,27 @@ Result<Search::Next> Search::StopOf(StepOutcome outcome) {
   return End(Kind::kStopped);
 }
 
+void Search::LearnFrom(const Registers& registers) {
+  if (!last_seen_) {
+    for (size_t word = 0; word < std::size(registers.words); ++word) {
+      if (machine::MayCompareFirst(word)) telling_.push_back(word);
+    }
+  }
+  std::erase_if(telling_,
+                [&](size_t word) { return registers.words[word] == mark_.registers.words[word]; });
+  if (last_seen_) {
+    std::stable_partition(telling_.begin(), telling_.end(), [&](size_t word) {
+      return registers.words[word] != last_seen_->words[word];
+    });
+  }
+  last_seen_ = registers;
+}
+
+std::optional<size_t> Search::TellingWord() const {
+  if (telling_.empty()) return std::nullopt;
+  return telling_.front();
+}
+
 // From the marked instruction to the next, nothing being patched.
 Result<Search::Next> Search::StepOff() {
   while (Pc(registers_) == site_) {
@@ -227,13 +254,15 @@ Result<Search::Next> Search::PassByBreakpoint() {
   }
   ++outcome_.passings;
   if (TRY(IsHere())) return End(Kind::kMatched);
+  LearnFrom(registers_);
   return Next::kGoOn;
 }
 
 // The task is at the marked instruction, which doesn't match.
 Result<Search::Next> Search::TryTrampoline() {
   TRY(alarm_.Silence());
-  Result<CompareTrampoline> made = CompareTrampoline::Install(pid_, memory_, mark_, registers_);
+  Result<CompareTrampoline> made =
+      CompareTrampoline::Install(pid_, memory_, mark_, registers_, TellingWord());
   if (!made.ok()) {
     if (IsGone(made.error())) return made.TakeError();
     no_trampoline_ = true;

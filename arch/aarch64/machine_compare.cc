@@ -4,6 +4,8 @@
 // first is kept in the thread pointer's system register, which user code may write, until it is in
 // memory; the thread pointer is then put back from the data. (It doesn't change while a task
 // computes, but by an instruction that only a thread library's start executes.)
+//
+// Where a register is known that tells, it is looked at before the flags and all else are kept.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -24,6 +26,7 @@ struct Data {
   uint64_t saved_flags;
   uint64_t thread_pointer;
   uint64_t passings;
+  uint64_t first;
   uint64_t flags;
   uint64_t sp;
   uint64_t registers[kGeneral];
@@ -61,10 +64,22 @@ class Writer {
       memcpy(&bytes_[at], &insn, sizeof insn);
     }
   }
-  void Restore() {
+  // cbnz x1
+  void JumpUnlessZero() {
+    unless_zero_ = bytes_.size();
+    Put(0xb5000001);
+  }
+  void LandUnlessZero() {
+    if (!unless_zero_) return;
+    uint32_t insn = 0xb5000001 | static_cast<uint32_t>((bytes_.size() - *unless_zero_) / 4) << 5;
+    memcpy(&bytes_[*unless_zero_], &insn, sizeof insn);
+  }
+  void RestoreAllButBase() {
     Load(1, offsetof(Data, saved_flags));
     Put(0xd51b4201);  // msr nzcv, x1
     Load(2, offsetof(Data, saved) + 16);
+  }
+  void RestoreBase() {
     Load(1, offsetof(Data, saved) + 8);
     Load(0, offsetof(Data, saved));
   }
@@ -76,11 +91,18 @@ class Writer {
   uint64_t at_;
   std::vector<uint8_t> bytes_;
   std::vector<size_t> unequal_;
+  std::optional<size_t> unless_zero_;
 };
 
 }  // namespace
 
-Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data) {
+bool MayCompareFirst(size_t word) {
+  // x0 and x1 are what the looking needs.
+  return word >= kX0 + 2 && word < kX0 + kGeneral;
+}
+
+Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data,
+                                 std::optional<size_t> first) {
   if (data + kCompareDataBytes > uint64_t{1} << 31) {
     return MakeError("the data of a comparison must lie below 2 GiB, not at {:#x}", data);
   }
@@ -91,16 +113,21 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
   writer.Put(0xd2800000 | static_cast<uint32_t>(data & 0xffff) << 5);
   writer.Put(0xf2a00000 | static_cast<uint32_t>(data >> 16 & 0xffff) << 5);
   writer.Store(1, offsetof(Data, saved) + 8);
-  writer.Store(2, offsetof(Data, saved) + 16);
   writer.Put(0xd53bd041);  // mrs x1, tpidr_el0
   writer.Store(1, offsetof(Data, saved));
   writer.Load(1, offsetof(Data, thread_pointer));
   writer.Put(0xd51bd041);  // msr tpidr_el0, x1
+  writer.Load(1, offsetof(Data, passings));
+  writer.Put(0x91000421);  // add x1, x1, #1
+  writer.Store(1, offsetof(Data, passings));
+  if (first) {
+    writer.Load(1, offsetof(Data, first));
+    writer.Put(0xca000021 | static_cast<uint32_t>(*first - kX0) << 16);  // eor x1, x1, xN
+    writer.JumpUnlessZero();
+  }
+  writer.Store(2, offsetof(Data, saved) + 16);
   writer.Put(0xd53b4201);  // mrs x1, nzcv
   writer.Store(1, offsetof(Data, saved_flags));
-  writer.Load(2, offsetof(Data, passings));
-  writer.Put(0x91000442);  // add x2, x2, #1
-  writer.Store(2, offsetof(Data, passings));
   for (uint32_t reg = 0; reg < kGeneral; ++reg) {
     writer.Load(2, offsetof(Data, registers) + 8 * reg);
     if (reg < 3) writer.Load(1, offsetof(Data, saved) + 8 * reg);
@@ -125,13 +152,16 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
     writer.Load(2, offsetof(Data, vectors) + 8 * i);
     writer.CompareWithX2(1);
   }
-  writer.Restore();
+  writer.RestoreAllButBase();
+  writer.RestoreBase();
   out.match_pc = writer.Here();
   writer.Put(0xd4200000);  // brk #0
 
   writer.LandUnequal();
   out.mismatch_pc = writer.Here();
-  writer.Restore();
+  writer.RestoreAllButBase();
+  writer.LandUnlessZero();
+  writer.RestoreBase();
   out.resume_pc = writer.Here();
   out.moved = TRY(MoveCode(site, code, JumpBytes(), out.resume_pc));
   writer.Append(out.moved.bytes);
@@ -140,8 +170,10 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
 }
 
 std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteSpan vector,
-                                 std::span<const WordValue> words, const Registers& current) {
+                                 std::span<const WordValue> words, const Registers& current,
+                                 std::optional<size_t> first) {
   Data out{};
+  if (first) out.first = expected.words[*first];
   out.thread_pointer = current.words[kTpidr];
   out.flags = expected.words[kPstate] & kConditionFlags;
   out.sp = expected.words[kSp];

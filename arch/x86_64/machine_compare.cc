@@ -3,7 +3,9 @@
 // Its data lie below 2 GiB, so every instruction can name them by a 32-bit absolute address and
 // needs no base register. One register is borrowed, kept in the data; the flags are kept in that
 // register by lahf and seto and brought back by an addition that overflows if they say so, and
-// sahf. The usual outcome, "not equal", takes some 20 instructions.
+// sahf. That outcome, "not equal", takes some 20 instructions. Where a register is known that
+// tells, it is looked at before all that, by what changes no flags: its sum with what makes it
+// zero, and jrcxz.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -20,6 +22,8 @@ constexpr size_t kVectors = 16;
 
 struct Data {
   uint64_t saved_rax;
+  uint64_t saved_rcx;
+  uint64_t first;        // what makes the first register zero
   uint64_t saved_flags;  // as ax has them after lahf and seto al
   uint64_t passings;
   uint64_t flags;
@@ -45,6 +49,11 @@ constexpr uint64_t kAlwaysSet = 2;  // bit 1 of the flags
 uint64_t FlagsInAx(uint64_t flags) {
   uint64_t ah = (flags & (kCarry | kParity | kAdjust | kZero | kSign)) | kAlwaysSet;
   return ah << 8 | ((flags & kOverflow) != 0 ? 1 : 0);
+}
+
+// The number of a register in instructions.
+int EncodingOf(size_t word) {
+  return static_cast<int>(std::ranges::find(kEncoded, word) - std::begin(kEncoded));
 }
 
 class Writer {
@@ -79,6 +88,7 @@ class Writer {
     for (int i = 0; i < 4; ++i) bytes_.push_back(static_cast<uint8_t>(value >> (8 * i)));
   }
   void Append(ByteSpan bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  size_t size() const { return bytes_.size(); }
   uint64_t Here() const { return at_ + bytes_.size(); }
   std::vector<uint8_t> Take() { return std::move(bytes_); }
 
@@ -97,20 +107,47 @@ class Writer {
 
 }  // namespace
 
-Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data) {
+bool MayCompareFirst(size_t word) {
+  // rcx is where the sum is.
+  return word != kRcx && std::ranges::find(kEncoded, word) != std::end(kEncoded);
+}
+
+Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data,
+                                 std::optional<size_t> first) {
   if (data + kCompareDataBytes > uint64_t{1} << 31) {
     return MakeError("the data of a comparison must lie below 2 GiB, not at {:#x}", data);
   }
   CompareCode out;
   Writer writer(at, data);
-  std::vector<size_t> unequal;       // flags are in ax
-  std::vector<size_t> unequal_late;  // flags are in the data
+  std::vector<size_t> unequal_first;  // flags are the program's
+  std::vector<size_t> unequal;        // flags are in ax
+  std::vector<size_t> unequal_late;   // flags are in the data
 
+  if (first) {
+    constexpr int kRcxEncoded = 1;
+    writer.WithWord(0x89, kRcxEncoded, offsetof(Data, saved_rcx));
+    writer.WithWord(0x8b, kRcxEncoded, offsetof(Data, passings));
+    writer.Put({0x48, 0x8d, 0x49, 0x01});  // lea rcx, [rcx + 1]
+    writer.WithWord(0x89, kRcxEncoded, offsetof(Data, passings));
+    writer.WithWord(0x8b, kRcxEncoded, offsetof(Data, first));
+    // lea rcx, [reg + rcx + 0]: ModRM 01 rcx 100, SIB with rcx as the index.
+    int reg = EncodingOf(*first);
+    writer.Put({0x48 | (reg >= 8 ? 1 : 0), 0x8d, 0x4c, kRcxEncoded << 3 | (reg & 7), 0x00});
+    constexpr int kMovSize = 8, kJumpSize = 5;
+    writer.Put({0xe3, kMovSize + kJumpSize});  // jrcxz, over the next two
+    writer.WithWord(0x8b, kRcxEncoded, offsetof(Data, saved_rcx));
+    writer.Put({0xe9});
+    unequal_first.push_back(writer.size());
+    writer.Put32(0);
+    writer.WithWord(0x8b, kRcxEncoded, offsetof(Data, saved_rcx));
+  }
   writer.WithWord(0x89, 0, offsetof(Data, saved_rax));
   writer.Put({0x9f});              // lahf
   writer.Put({0x0f, 0x90, 0xc0});  // seto al
-  writer.Put({0x48, 0xff});        // inc qword
-  writer.Absolute(0, offsetof(Data, passings));
+  if (!first) {
+    writer.Put({0x48, 0xff});  // inc qword
+    writer.Absolute(0, offsetof(Data, passings));
+  }
   for (int reg = 15; reg >= 1; --reg) {
     writer.WithWord(0x3b, reg, offsetof(Data, registers) + 8 * static_cast<size_t>(reg));
     writer.JumpUnlessEqual(unequal);
@@ -146,6 +183,7 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
   writer.WithWord(0x8b, 0, offsetof(Data, saved_flags));
   writer.Land(unequal);
   writer.Restore();
+  writer.Land(unequal_first);
   out.resume_pc = writer.Here();
   out.moved = TRY(MoveCode(site, code, JumpBytes(), out.resume_pc));
   writer.Append(out.moved.bytes);
@@ -154,8 +192,10 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
 }
 
 std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteSpan vector,
-                                 std::span<const WordValue> words, const Registers&) {
+                                 std::span<const WordValue> words, const Registers&,
+                                 std::optional<size_t> first) {
   Data out{};
+  if (first) out.first = -expected.words[*first];
   out.flags = FlagsInAx(expected.words[kEflags]);
   for (size_t i = 0; i < 16; ++i) out.registers[i] = expected.words[kEncoded[i]];
   for (size_t i = 0; i < kMaxComparedWords; ++i) {
