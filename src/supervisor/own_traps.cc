@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/features.h"
@@ -78,12 +80,17 @@ bool TrapOwnCpuid() { return Switch(machine::CpuidTrap(true)); }
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {
   auto off = machine::CpuidTrap(false);
   if (!off) return {};
-  if (!CpuidTrapWorks()) return machine::ReadCpuid(leaf, subleaf);
-  // Off and on again costs a microsecond; programs ask a few dozen times.
-  Switch(off);
-  CpuidResult result = machine::ReadCpuid(leaf, subleaf);
-  Switch(machine::CpuidTrap(true));
-  return result;
+  // Each program asks a few dozen times, and in a virtual machine an answer takes 7 to 70 us.
+  static std::map<std::pair<uint32_t, uint32_t>, CpuidResult> known;
+  constexpr size_t kMostKnown = 1'000;  // some ask with anything in ecx
+  if (known.size() >= kMostKnown) known.clear();
+  auto [at, is_new] = known.try_emplace({leaf, subleaf});
+  if (!is_new) return at->second;
+  bool traps = CpuidTrapWorks();
+  if (traps) Switch(off);
+  at->second = machine::ReadCpuid(leaf, subleaf);
+  if (traps) Switch(machine::CpuidTrap(true));
+  return at->second;
 }
 
 uint64_t HostTimestamp(const TrappedInstruction& insn) {

@@ -26,7 +26,8 @@ bool CpuidTrapWorks();
 // whose CPU is another one at every moment.
 bool CpuidIsSteady();
 
-// What this CPU answers to cpuid, also while cpuid traps in this thread.
+// What this CPU answers to cpuid, also while cpuid traps in this thread. Asked once, and the same
+// from then on: what differs between CPUs is one CPU's.
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf);
 // Makes cpuid trap in the calling thread itself, for good; false if that isn't possible.
 bool TrapOwnCpuid();
