@@ -152,7 +152,7 @@ class Supervisor {
   // supervisor_preempt.cc: tasks that compute for long.
   // At a tick, of the holder of a turn that others wait for.
   Status CheckComputing(Task& task);
-  Status Preempt(Task& task, uint32_t spin_steps);
+  Status Preempt(Task& task, uint32_t spin_steps, bool dear = false);
   void SetIdle(Task& task, bool idle);
   void WakeIdlers(ShareGroup& group);
   // Something other than spinning has happened: what idlers wait for may have come.

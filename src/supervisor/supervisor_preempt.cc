@@ -19,18 +19,20 @@ namespace {
 struct Look {
   int64_t after;
   uint32_t steps;
+  bool dear;  // not every turn: see FutileLooks
 };
-constexpr Look kLooks[] = {{8, 400}, {40, 4'000}, {200, 20'000}};
+constexpr Look kLooks[] = {{8, 400, false}, {40, 4'000, true}, {200, 20'000, true}};
+// No look takes longer, where a step's cost is known: others wait meanwhile.
+constexpr int64_t kLongestLook = 1'000'000'000;  // ns
+constexpr uint32_t kFewestSteps = 400;
 // Where spinning has been seen before, the first look comes sooner.
 constexpr int64_t kKnownSpin = 2;  // ms
 // Where steps are dear, a task first computes for a third of what the look will take; where
-// spinning has been seen, for a twelfth. What a step costs is told by looks of many: what a look
-// costs besides is less than theirs.
+// spinning has been seen, for a twelfth. What a step costs is told by looks that take long (ns):
+// what a look costs besides is less than theirs.
 constexpr int64_t kLookPart = 3;
 constexpr int64_t kKnownSpinPart = 12;
-constexpr uint32_t kTellingSteps = 4'000;
-// Not every turn: see FutileLooks.
-constexpr uint32_t kDearLook = 4'000;
+constexpr int64_t kTellingLook = 4'000 * 3'000;  // ns
 // Then it computes; it is stopped wherever it is, so that others have their turn, at twice the time
 // each time.
 constexpr int64_t kFairness = 200;  // ms
@@ -54,18 +56,21 @@ Status Supervisor::CheckComputing(Task& task) {
   int64_t computed = now - group.turn_began;
   auto look = static_cast<size_t>(task.looks);
   if (look < std::size(kLooks)) {
-    int64_t takes = int64_t{kLooks[look].steps} * step_cost_ / 1'000'000;
+    uint32_t steps = kLooks[look].steps;
+    if (steps * step_cost_ > kLongestLook)
+      steps = std::max(kFewestSteps, static_cast<uint32_t>(kLongestLook / step_cost_));
+    int64_t takes = steps * step_cost_ / 1'000'000;
     int64_t after = look == 0 && group.spins ? std::max(kKnownSpin, takes / kKnownSpinPart)
                                              : std::max(kLooks[look].after, takes / kLookPart);
     if (computed < after) return {};
     ++task.looks;
-    return Preempt(task, kLooks[look].steps);
+    return Preempt(task, steps, kLooks[look].dear);
   }
   if (computed < kFairness || now < task.preempt_after) return {};
   return Preempt(task, 0);
 }
 
-Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
+Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
   if (Status interrupted = ptracer::Interrupt(task.pid); !interrupted.ok())
     return UnlessGone(std::move(interrupted));
   Result<std::optional<WaitStatus>> waited = ptracer::WaitOne(task.pid, kStopBound);
@@ -87,20 +92,19 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps) {
 
   ShareGroup& group = *task.group;
   uint64_t pc = Pc(registers);
-  if (spin_steps >= kDearLook && group.futile_looks.LeaveOut(pc))
-    return UnlessGone(Continue(task.pid));
+  if (dear && group.futile_looks.LeaveOut(pc)) return UnlessGone(Continue(task.pid));
   int64_t begin_ns = MonotonicNanoseconds();
   Result<Preemption> preempted = sink_.Preempt(task, spin_steps);
   if (!preempted.ok()) return UnlessGone(preempted.TakeError());
   int64_t end_ns = MonotonicNanoseconds();
   int64_t begin = begin_ns / 1'000'000;
   int64_t end = end_ns / 1'000'000;
-  if (spin_steps >= kTellingSteps && preempted->kind == Preemption::Kind::kNotNow) {
+  if (spin_steps > 0 && end_ns - begin_ns >= kTellingLook &&
+      preempted->kind == Preemption::Kind::kNotNow) {
     // A look that came to a call took fewer: so the dearest counts, and is forgotten in time.
     step_cost_ = std::max((end_ns - begin_ns) / spin_steps, step_cost_ * 7 / 8);
   }
-  if (spin_steps >= kDearLook && preempted->kind == Preemption::Kind::kNotNow)
-    group.futile_looks.Note(pc);
+  if (dear && preempted->kind == Preemption::Kind::kNotNow) group.futile_looks.Note(pc);
   switch (preempted->kind) {
     case Preemption::Kind::kStopped:
       return Arrive(task, preempted->status);
