@@ -26,7 +26,7 @@ namespace {
 
 // What is on its way over a machine's own network arrives within the call that sends it, as a rule;
 // and a new connection is there as soon.
-constexpr int kArrival = 40;   // ms
+constexpr int kArrival = 200;  // ms
 constexpr int kBound = 2'000;  // ms
 
 bool IsTcp(const SocketState& state) {

@@ -28,6 +28,8 @@ TcpProgress ProgressIn(const tcp_info& info) {
   }
   out.sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
   out.unsent = info.tcpi_notsent_bytes;
+  // Its own end counts as a byte until it is sent.
+  if (out.has_finished() && out.unsent > 0) --out.unsent;
   out.received = info.tcpi_bytes_received;
   // The other's end counts as a byte there.
   if (out.has_seen_end() && out.received > 0) --out.received;
