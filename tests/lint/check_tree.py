@@ -49,6 +49,7 @@ ALLOWED = {
     },
     "clocks": {},
     "headers": {},
+    "strays": {},
     "includes": {},
 }
 
@@ -58,11 +59,13 @@ class Tree:
 
     def __init__(self, root):
         self.root = root
+        self.paths = []
         self.texts = {}
         for folder, folders, files in os.walk(root):
             folders[:] = [f for f in folders if f not in (".git", ".cache", "__pycache__") and not f.startswith("build")]
             for name in files:
                 path = os.path.relpath(os.path.join(folder, name), root)
+                self.paths.append(path)
                 with open(os.path.join(folder, name), "rb") as file:
                     data = file.read()
                 if b"\0" not in data:
@@ -190,7 +193,19 @@ def headers(tree):
             yield path, 1, f"isn't guarded by {guard}"
 
 
-RULES = {rule.__name__: rule for rule in (includes, architecture, length, paths, tracing, clocks, headers)}
+AT_THE_TOP = {".clang-format", ".clang-tidy", ".gitignore", "CMakeLists.txt", "CMakePresets.json", "LICENSE",
+              "README.md", ".ci", "arch", "bench", "cmake", "docs", "library", "replay", "scripts", "snapshot", "src",
+              "tests"}
+
+
+def strays(tree):
+    """Nothing lies at the top that nobody meant to: what a program left that was tried out there."""
+    for path in sorted(tree.paths):
+        if path.split(os.sep)[0] not in AT_THE_TOP:
+            yield path, 1, "isn't one of the files and folders at the top (AT_THE_TOP)"
+
+
+RULES = {rule.__name__: rule for rule in (includes, architecture, length, paths, tracing, clocks, headers, strays)}
 
 
 def check(root, names=(), allowed=None):

@@ -57,6 +57,10 @@ class LintTest(unittest.TestCase):
         self.assert_caught("clocks", "src/tracee/a.cc", "clock_gettime(CLOCK_REALTIME, &now);\n")
         self.assert_caught("clocks", "src/supervisor/a.cc", "auto now = time(nullptr);\n")
 
+    def test_strays(self):
+        self.assert_caught("strays", "data", "left by a guest\n")
+        self.assert_caught("strays", "traces/ls-1/events", "\0")
+
     def test_warnings(self):
         flags = "-Wall -Wextra -Werror"
         good = {"file": "a.cc", "command": f"g++ {flags} -c a.cc"}
