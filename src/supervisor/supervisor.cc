@@ -77,6 +77,7 @@ Result<std::optional<ptracer::Stop>> Supervisor::NextStop() {
 }
 
 Result<Supervisor::RunEnd> Supervisor::Run() {
+  SetTicking();
   while (tasks_.size() > (first_is_zombie_ ? 1U : 0U)) {
     auto stop = TRY(NextStop());
     if (!stop) {
@@ -188,6 +189,7 @@ Status Supervisor::Handle(Task& task, WaitStatus status) {
       return GoOn(task);
     case StopKind::kGroupStop:
       TRY(GiveUpTurnStopped(task));
+      task.listens = true;
       return ptracer::Resume(task.pid, ResumeKind::kListen);
     case StopKind::kSignal:
       if (task.phase == Task::Phase::kStarting) return GoOn(task, status.signal());

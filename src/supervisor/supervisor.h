@@ -33,11 +33,12 @@ struct SupervisorOptions {
   // stop of ours, and would be missing from the trace. Costs the same two stops a call, and four
   // where the call is answered without being made.
   bool stop_at_every_call = false;
-  bool no_new_privs = false;   // the program has it set from the start, and may know
-  int cpu = -1;                // where the tracer and the first task are pinned; -1: nowhere
-  cpu_set_t cpus{};            // what the program's tasks may run on
-  CodeNotes* notes = nullptr;  // outlive the supervisor
-  int hold_bound_ms = 4;       // how long a signal waits for a computing task to reach an event
+  bool no_new_privs = false;       // the program has it set from the start, and may know
+  int cpu = -1;                    // where the tracer and the first task are pinned; -1: nowhere
+  cpu_set_t cpus{};                // what the program's tasks may run on
+  CodeNotes* notes = nullptr;      // outlive the supervisor
+  int hold_bound_ms = 4;           // how long a signal waits for a computing task to reach an event
+  int64_t hang_bound_ms = 10'000;  // how long all tasks of a group may be stopped by us
 };
 
 class Supervisor {
@@ -148,6 +149,11 @@ class Supervisor {
   // What is done now and then, while SetTicking() says so; at most once an interval.
   Status Tick();
   void SetTicking();
+  // supervisor_watchdog.cc: groups that nothing will ever happen in.
+  static constexpr int64_t kWatchesInBound = 4;
+  Status CheckStuck(int64_t now);
+  bool IsStuck(const ShareGroup& group) const;
+  std::string DescribeTasks() const;
 
   // supervisor_preempt.cc: tasks that compute for long.
   // At a tick, of the holder of a turn that others wait for.
@@ -231,12 +237,13 @@ class Supervisor {
   bool first_exit_seen_ = false;
   bool first_is_zombie_ = false;
   uint32_t next_id_ = 0;
-  int held_tasks_ = 0;     // tasks with held signals: the wait is bounded then
-  bool crowded_ = false;   // someone waits for the turn of a task that runs: likewise
-  bool several_ = false;   // several groups live: now and then they are spread over the CPUs
-  int tick_ms_ = 0;        // the timer's present interval; 0: off
-  int64_t step_cost_ = 0;  // ns of a single step, in the dearest look of late
-  int64_t last_tick_ = 0;  // ms
+  int held_tasks_ = 0;      // tasks with held signals: the wait is bounded then
+  bool crowded_ = false;    // someone waits for the turn of a task that runs: likewise
+  bool several_ = false;    // several groups live: now and then they are spread over the CPUs
+  int tick_ms_ = 0;         // the timer's present interval; 0: off
+  int64_t step_cost_ = 0;   // ns of a single step, in the dearest look of late
+  int64_t last_tick_ = 0;   // ms
+  int64_t last_watch_ = 0;  // ms
   bool cpuid_works_ = CpuidTrapWorks();
   bool own_cpuid_trapped_ = false;
 };

@@ -186,6 +186,8 @@ Result<bool> Supervisor::NeedsTurn(Task& task, WaitStatus status) {
 Status Supervisor::Arrive(Task& task, WaitStatus status) {
   std::shared_ptr<ShareGroup> group = task.group;
   ++group->stops;
+  ++group->arrivals;
+  task.listens = false;
   Result<bool> waits = NeedsTurn(task, status);
   Status handled;
   if (!waits.ok()) {
@@ -430,17 +432,17 @@ Status Supervisor::Tick() {
   if (held_tasks_ > 0) TRY(CheckHeldSignals());
   if (crowded_) TRY(CheckTurns());
   if (several_) CheckPlacement();
-  return {};
+  return CheckStuck(now);
 }
 
 void Supervisor::SetTicking() {
-  int wanted = 0;
+  int wanted = static_cast<int>(options_.hang_bound_ms / kWatchesInBound);
   if (several_) wanted = kSlowTick;
   if (crowded_ || held_tasks_ > 0) wanted = kQuickTick;
   if (wanted == tick_ms_) return;
   tick_ms_ = wanted;
   itimerval timer{};
-  timer.it_interval = timer.it_value = {0, wanted * 1'000};
+  timer.it_interval = timer.it_value = {wanted / 1'000, wanted % 1'000 * 1'000};
   setitimer(ITIMER_REAL, &timer, nullptr);
 }
 

@@ -81,6 +81,9 @@ struct ShareGroup {
   int64_t idle_since = 0;
   bool told_livelock = false;
   uint64_t stops = 0;  // of its tasks since the last look at all groups
+  // The watchdog's: all stops, those that it has seen, and since when (ms) there are no others.
+  uint64_t arrivals = 0, arrivals_watched = 0;
+  int64_t quiet_since = 0;
 
   // Whether user code of more than one could run.
   bool crowd() const { return members - vforking > 1; }
@@ -119,6 +122,7 @@ struct Task {
   bool trap_pending = false;  // a stop that we have asked for is still to come
   bool settles = false;       // its present call writes memory when it begins to sleep, and after
   bool at_entry = false;      // has been seen at an entry; the stop of the filter is to come
+  bool listens = false;       // stopped by a signal, for its own reasons
   bool refused = false;       // an outer filter has refused its present call
   int64_t call_noticed = 0;   // ms: when its present call was first seen to last, 0 if it wasn't
   Sys sys = Sys::kNone;       // of the present call
