@@ -22,6 +22,9 @@ namespace {
 constexpr int kEndBound = 3'000;    // ms: how long a task may take to end when the tree is ended
 constexpr int kTaskBound = 10'000;  // ms: how long a stop that is certain to come may take
 
+// include/linux/errno.h, ERESTARTNOHAND: the kernel makes the call again unless a handler runs.
+constexpr int64_t kRestartUnlessHandled = -514;
+
 void Nap(long nanoseconds) {
   timespec nap{0, nanoseconds};
   nanosleep(&nap, nullptr);
@@ -381,6 +384,10 @@ Status Supervisor::HandleCallExit(Task& task) {
   Registers found;
   TRY(ptracer::GetRegisters(task.pid, found));
   CompleteExit(task.sys, task.entry, task.process->memory, found);
+  if (machine::ResultOf(found) == -EINTR && InterruptedByIgnored(task)) {
+    machine::SetResult(found, kRestartUnlessHandled);
+    TRY(ptracer::SetRegisters(task.pid, found));
+  }
   if (machine::IsRestart(machine::ResultOf(found))) {
     task.phase = Task::Phase::kInterrupted;
     task.last = found;

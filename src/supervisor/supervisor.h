@@ -216,6 +216,9 @@ class Supervisor {
   // back (DESIGN trap 16).
   Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
   Status CheckHeldSignals();
+  // Whether the task's call, which nothing else would end, ended with EINTR for signals only that
+  // the program ignores. Without a tracer they would never have been sent.
+  static bool InterruptedByIgnored(const Task& task);
   Status PassOn(Task& task, WaitStatus status);
   // Makes the first task's next call exit_group(status) and lets it go. False if that can't be.
   bool MakeFirstExit(int status);

@@ -16,6 +16,7 @@
 #include "supervisor/exec_setup.h"
 #include "supervisor/own_traps.h"
 #include "supervisor/supervisor.h"
+#include "tracee/proc_files.h"
 #include "tracee/remote_calls.h"
 
 namespace retake {
@@ -39,7 +40,42 @@ bool IsSynchronous(int signal, const siginfo_t& info) {
   }
 }
 
+// Whether a call that isn't restarted by the kernel waits without limit.
+bool WaitsForEver(const Task& task) {
+  auto arg = [&](int index) { return machine::Argument(task.entry, index); };
+  switch (task.sys) {
+    case Sys::epoll_wait:
+    case Sys::epoll_pwait:
+      return static_cast<int32_t>(arg(3)) < 0;
+    case Sys::epoll_pwait2:
+    case Sys::semtimedop:
+      return arg(3) == 0;
+    case Sys::rt_sigtimedwait:
+      return arg(2) == 0;
+    case Sys::semop:
+      return true;
+    case Sys::io_getevents:
+      return arg(4) == 0;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
+
+bool Supervisor::InterruptedByIgnored(const Task& task) {
+  if (!WaitsForEver(task)) return false;
+  Result<ProcStatus> status = ProcStatus::ReadTask(task.leader, task.pid);
+  if (!status.ok()) return false;
+  uint64_t pending = (status->Number("SigPnd", 16) | status->Number("ShdPnd", 16)) &
+                     ~status->Number("SigBlk", 16);
+  if (pending == 0) return false;
+  for (int signal = 1; signal <= SignalActions::kSignals; ++signal) {
+    bool is_pending = (pending >> (signal - 1) & 1) != 0;
+    if (is_pending && task.signals->FateOf(signal) != SignalFate::kIgnored) return false;
+  }
+  return true;
+}
 
 Status Supervisor::HandleSignal(Task& task, int signal) {
   siginfo_t info;
