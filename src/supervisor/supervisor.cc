@@ -258,6 +258,7 @@ void Supervisor::EnterCall(Task& task, const Registers& registers) {
   task.may_block = task.settles = false;
   task.call_noticed = 0;
   task.sys = HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers)));
+  if (HasEpollTimeout(task.sys)) task.call_began = MonotonicMilliseconds();
 }
 
 Status Supervisor::HandleRefusedCall(Task& task) {
@@ -385,6 +386,7 @@ Status Supervisor::HandleCallExit(Task& task) {
   TRY(ptracer::GetRegisters(task.pid, found));
   CompleteExit(task.sys, task.entry, task.process->memory, found);
   if (machine::ResultOf(found) == -EINTR && InterruptedByIgnored(task)) {
+    ShortenTimeout(task, found);
     machine::SetResult(found, kRestartUnlessHandled);
     TRY(ptracer::SetRegisters(task.pid, found));
   }

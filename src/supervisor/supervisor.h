@@ -216,9 +216,11 @@ class Supervisor {
   // back (DESIGN trap 16).
   Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
   Status CheckHeldSignals();
-  // Whether the task's call, which nothing else would end, ended with EINTR for signals only that
-  // the program ignores. Without a tracer they would never have been sent.
+  // Whether the task's call ended with EINTR for signals only that the program ignores, and can be
+  // made again. Without a tracer they would never have been sent.
   static bool InterruptedByIgnored(const Task& task);
+  // ... for the rest of the time that it was to wait.
+  static void ShortenTimeout(Task& task, Registers& exit);
   Status PassOn(Task& task, WaitStatus status);
   // Makes the first task's next call exit_group(status) and lets it go. False if that can't be.
   bool MakeFirstExit(int status);
@@ -250,6 +252,10 @@ class Supervisor {
   bool cpuid_works_ = CpuidTrapWorks();
   bool own_cpuid_trapped_ = false;
 };
+
+// Whether the call's fourth argument is a timeout in ms, and the kernel doesn't make it again when
+// a signal has ended it.
+inline bool HasEpollTimeout(Sys sys) { return sys == Sys::epoll_wait || sys == Sys::epoll_pwait; }
 
 // What the filters of a task that has some say of the call with these registers at its entry.
 FilterVerdict JudgeByFilters(const Task& task, const Registers& entry);

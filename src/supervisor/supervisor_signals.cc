@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "arch/code.h"
 #include "base/clock.h"
@@ -40,13 +41,16 @@ bool IsSynchronous(int signal, const siginfo_t& info) {
   }
 }
 
-// Whether a call that isn't restarted by the kernel waits without limit.
-bool WaitsForEver(const Task& task) {
+constexpr int kEpollTimeout = 3;  // the argument; ms, negative: none
+
+// Whether a call that the kernel doesn't restart by itself can be made again for the rest of its
+// time: it waits without limit, or for a time that is an argument.
+bool CanWaitAgain(const Task& task) {
   auto arg = [&](int index) { return machine::Argument(task.entry, index); };
   switch (task.sys) {
     case Sys::epoll_wait:
     case Sys::epoll_pwait:
-      return static_cast<int32_t>(arg(3)) < 0;
+      return true;
     case Sys::epoll_pwait2:
     case Sys::semtimedop:
       return arg(3) == 0;
@@ -64,17 +68,27 @@ bool WaitsForEver(const Task& task) {
 }  // namespace
 
 bool Supervisor::InterruptedByIgnored(const Task& task) {
-  if (!WaitsForEver(task)) return false;
+  if (!CanWaitAgain(task)) return false;
   Result<ProcStatus> status = ProcStatus::ReadTask(task.leader, task.pid);
   if (!status.ok()) return false;
-  uint64_t pending = (status->Number("SigPnd", 16) | status->Number("ShdPnd", 16)) &
-                     ~status->Number("SigBlk", 16);
+  uint64_t pending =
+      (status->Number("SigPnd", 16) | status->Number("ShdPnd", 16)) & ~status->Number("SigBlk", 16);
   if (pending == 0) return false;
   for (int signal = 1; signal <= SignalActions::kSignals; ++signal) {
     bool is_pending = (pending >> (signal - 1) & 1) != 0;
     if (is_pending && task.signals->FateOf(signal) != SignalFate::kIgnored) return false;
   }
   return true;
+}
+
+void Supervisor::ShortenTimeout(Task& task, Registers& exit) {
+  if (!HasEpollTimeout(task.sys)) return;
+  auto timeout = static_cast<int32_t>(machine::Argument(task.made, kEpollTimeout));
+  if (timeout < 0) return;
+  int64_t now = MonotonicMilliseconds();
+  int64_t left = std::max<int64_t>(0, timeout - (now - std::exchange(task.call_began, now)));
+  machine::SetArgument(task.made, kEpollTimeout, static_cast<uint64_t>(left));
+  machine::SetArgument(exit, kEpollTimeout, static_cast<uint64_t>(left));
 }
 
 Status Supervisor::HandleSignal(Task& task, int signal) {

@@ -124,6 +124,7 @@ struct Task {
   bool at_entry = false;      // has been seen at an entry; the stop of the filter is to come
   bool listens = false;       // stopped by a signal, for its own reasons
   bool refused = false;       // an outer filter has refused its present call
+  int64_t call_began = 0;     // ms: of a call whose timeout may have to be shortened
   int64_t call_noticed = 0;   // ms: when its present call was first seen to last, 0 if it wasn't
   Sys sys = Sys::kNone;       // of the present call
   Registers entry;            // at the entry of the present call

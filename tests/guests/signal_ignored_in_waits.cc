@@ -37,6 +37,14 @@ int main() {
   char byte;
   CHECK(read(ends[0], &byte, 1) == 1);
 
+  pid = Poke([] {});
+  Say("epoll_wait with a timeout %d", epoll_wait(epoll, &event, 1, 300));
+  CHECK(WaitFor(pid) == 0);
+  pid = Poke([&] { CHECK(write(ends[1], "d", 1) == 1); });
+  Say("epoll_wait with a long timeout %d", epoll_wait(epoll, &event, 1, 1'000'000));
+  CHECK(WaitFor(pid) == 0);
+  CHECK(read(ends[0], &byte, 1) == 1);
+
   sigset_t none;
   sigemptyset(&none);
   pid = Poke([&] { CHECK(write(ends[1], "d", 1) == 1); });
