@@ -3,7 +3,7 @@
 //
 // A group can't be in that state if one of its tasks runs or sleeps in the kernel, has been stopped
 // by a signal for its own reasons, or waits for what a task of another group does (on_hold_).
-#include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "supervisor/supervisor.h"
@@ -83,10 +83,10 @@ Status Supervisor::CheckStuck(int64_t now) {
   if (now - last_watch_ < options_.hang_bound_ms / kWatchesInBound) return {};
   last_watch_ = now;
   for (ShareGroup* group : Groups()) {
-    if (group->quiet_since == 0 || group->arrivals != group->arrivals_watched) {
-      group->arrivals_watched = group->arrivals;
-      group->quiet_since = now;
-    } else if (now - group->quiet_since >= options_.hang_bound_ms && IsStuck(*group)) {
+    bool quiet = std::exchange(group->arrivals_watched, group->arrivals) == group->arrivals;
+    // Once is not enough: where we were ourselves stopped for a while, stops lie there to be heard.
+    group->stuck_watches = quiet && IsStuck(*group) ? group->stuck_watches + 1 : 0;
+    if (group->stuck_watches > kWatchesInBound) {
       return Error(0, fmt::format("{}tasks that retake has stopped would never go on: a defect of "
                                   "retake",
                                   DescribeTasks()));

@@ -81,9 +81,10 @@ struct ShareGroup {
   int64_t idle_since = 0;
   bool told_livelock = false;
   uint64_t stops = 0;  // of its tasks since the last look at all groups
-  // The watchdog's: all stops, those that it has seen, and since when (ms) there are no others.
+  // The watchdog's: all stops, those that it has seen, and how often it has found the group stuck
+  // since.
   uint64_t arrivals = 0, arrivals_watched = 0;
-  int64_t quiet_since = 0;
+  int stuck_watches = 0;
 
   // Whether user code of more than one could run.
   bool crowd() const { return members - vforking > 1; }
