@@ -110,7 +110,9 @@ Status Supervisor::HandleSignal(Task& task, int signal) {
       task.last = registers;
       Preemption run = TRY(sink_.FinishFirstRun(task, registers));
       if (run.kind == Preemption::Kind::kStopped) return Handle(task, run.status);
-      return GoOnAfterTrap(task, run.registers);
+      // Between events it keeps its turn, and signals wait.
+      bool between = run.kind == Preemption::Kind::kNotNow && run.registers != registers;
+      return between ? Continue(task.pid) : GoOnAfterTrap(task, run.registers);
     }
   }
 

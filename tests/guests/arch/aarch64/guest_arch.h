@@ -31,6 +31,12 @@ inline uint64_t ReadCounterAndCpu(uint32_t* cpu) {
 inline constexpr uint8_t kReturnSeven[] = {0xe0, 0x00, 0x80, 0xd2, 0xc0, 0x03, 0x5f, 0xd6};
 inline constexpr uint8_t kReturnCounter[] = {0x40, 0xe0, 0x3b, 0xd5, 0xc0, 0x03, 0x5f, 0xd6};
 
+// Loads a word from its argument, counts down from a million, and returns the word: ldr x0, [x0];
+// movz x1, #0x4240; movk x1, #0xf, lsl #16; 1: subs x1, x1, #1; b.ne 1b; ret.
+inline constexpr uint8_t kLoadAndCount[] = {0x00, 0x00, 0x40, 0xf9, 0x01, 0x48, 0x88, 0xd2,
+                                            0xe1, 0x01, 0xa0, 0xf2, 0x21, 0x04, 0x00, 0xf1,
+                                            0xe1, 0xff, 0xff, 0x54, 0xc0, 0x03, 0x5f, 0xd6};
+
 inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
   uint64_t features;  // the kernel emulates reads of the feature registers
   asm volatile("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));

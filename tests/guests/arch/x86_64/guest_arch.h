@@ -28,6 +28,11 @@ inline constexpr uint8_t kReturnSeven[] = {0xb8, 7, 0, 0, 0, 0xc3};  // mov $7, 
 inline constexpr uint8_t kReturnCounter[] = {0x0f, 0x31, 0x48, 0xc1, 0xe2,
                                              0x20, 0x48, 0x09, 0xd0, 0xc3};
 
+// Loads a word from its argument, counts down from a million, and returns the word: mov (%rdi),
+// %rax; mov $1000000, %ecx; 1: dec %ecx; jnz 1b; ret.
+inline constexpr uint8_t kLoadAndCount[] = {0x48, 0x8b, 0x07, 0xb9, 0x40, 0x42, 0x0f,
+                                            0,    0xff, 0xc9, 0x75, 0xfc, 0xc3};
+
 // Identification of the CPU, as far as a program can ask without a call.
 inline void IdentifyCpu(uint32_t leaf, uint32_t out[4]) {
   __cpuid_count(leaf, 0, out[0], out[1], out[2], out[3]);
