@@ -30,6 +30,7 @@ enum Part : uint64_t {
   kMemoryHash = 1 << 13,
   kEchoBytes = 1 << 14,
   kMark = 1 << 15,
+  kEchoHash = 1 << 16,
 };
 
 // A process has at most 65,530 mappings by default (vm.max_map_count); no event touches more than a
@@ -187,6 +188,7 @@ uint64_t PartsOf(const Event& event, const EventCodecState& state) {
   if (event.memory_hash != 0) parts |= kMemoryHash;
   if (!event.echo_bytes.empty()) parts |= kEchoBytes;
   if (!event.mark.empty()) parts |= kMark;
+  if (event.echo_hash != 0) parts |= kEchoHash;
   return parts;
 }
 
@@ -226,6 +228,7 @@ void EncodeBody(const Event& event, const ArchDescription& arch, EventCodecState
   if (parts & kMemoryHash) out.U64(event.memory_hash);
   if (parts & kEchoBytes) out.Blob(event.echo_bytes);
   if (parts & kMark) out.Blob(event.mark);
+  if (parts & kEchoHash) out.U64(event.echo_hash);
 }
 
 void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& state, Event& event) {
@@ -267,6 +270,7 @@ void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& st
   if (parts & kMemoryHash) event.memory_hash = in.U64();
   if (parts & kEchoBytes) DecodeBytes(in, event.echo_bytes);
   if (parts & kMark) DecodeBytes(in, event.mark);
+  if (parts & kEchoHash) event.echo_hash = in.U64();
 }
 
 std::span<uint8_t> AddRun(std::vector<MemoryWrite>& runs, std::vector<uint8_t>& data,
@@ -306,6 +310,7 @@ void Event::Clear() {
   data.clear();
   echo = EchoTarget::kNone;
   echo_pieces.clear();
+  echo_hash = 0;
   echo_bytes.clear();
   signal = 0;
   new_task = 0;

@@ -122,6 +122,7 @@ struct Event {
     bool operator==(const EchoPiece&) const = default;
   };
   std::vector<EchoPiece> echo_pieces;
+  uint64_t echo_hash = 0;  // of the pieces' bytes (XXH3), one after the other; 0: not taken
   // What was written to `echo` without ever being in the task's memory (sendfile): shown again
   // after the pieces.
   std::vector<uint8_t> echo_bytes;

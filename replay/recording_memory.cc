@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/fd.h"
+#include "replay/echo.h"
 #include "replay/recording.h"
 #include "replay/task_files.h"
 #include "stub/layout.h"
@@ -103,6 +104,8 @@ Status Recording::FinishWrite(Task& task, const Row& row, int64_t result) {
   TaskState& state = State(task);
   if (state.writes_echo) {
     if (result > 0) AddEcho(task, row, result);
+    if (!event_.echo_pieces.empty())
+      event_.echo_hash = ReadEcho(task.process->memory, event_.echo_pieces, {});
     state.writes_echo = false;
     if (echo_writer_ == task.id) {
       echo_writer_.reset();

@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "replay/divergence.h"
+#include "replay/echo.h"
 #include "replay/page_copies.h"
 #include "replay/stack_trace.h"
 #include "replay/state_match.h"
@@ -87,7 +88,7 @@ class Replayer {
   // Of code that is one of the trace's objects: where the recording's machine made its reads of the
   // time-stamp counter trap, and this one can't.
   Status PlantTraps(const Husk& husk, const MappedCode& code, uint32_t object);
-  void Echo(const Event& event, Husk& husk);
+  Status Echo(const Event& event, Husk& husk);
   Status CheckHash(const Event& event);
 
   Error Diverge(const Event& event, Husk* husk, const Divergence& divergence);
@@ -442,8 +443,7 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
   } else {
     TRY(ptracer::SetRegisters(husk.pid(), task.registers));
   }
-  if (event.echo != EchoTarget::kNone) Echo(event, husk);
-  return {};
+  return event.echo != EchoTarget::kNone ? Echo(event, husk) : Status();
 }
 
 Status Replayer::ApplyTrap(const Event& event, ReplayTask& task) {
@@ -697,19 +697,15 @@ Status Replayer::PlantTraps(const Husk& husk, const MappedCode& code, uint32_t o
   return {};
 }
 
-void Replayer::Echo(const Event& event, Husk& husk) {
-  if (options_.quiet) return;
+Status Replayer::Echo(const Event& event, Husk& husk) {
+  // Before anything of it is shown.
+  if (event.echo_hash != 0 && ReadEcho(husk.memory(), event.echo_pieces, {}) != event.echo_hash)
+    return Diverge(event, &husk, {DescribeEvent(event, arch_), "it writes something else", ""});
+  if (options_.quiet) return {};
   int fd = event.echo == EchoTarget::kStderr ? 2 : 1;
-  std::vector<uint8_t> bytes;
-  for (const Event::EchoPiece& piece : event.echo_pieces) {
-    for (uint64_t done = 0; done < piece.size;) {
-      bytes.resize(std::min<uint64_t>(piece.size - done, 1 << 20));
-      size_t got = husk.memory().ReadSome(piece.address + done, bytes.data(), bytes.size());
-      if (got == 0 || !WriteAll(fd, ByteSpan(bytes).first(got))) return;
-      done += got;
-    }
-  }
+  ReadEcho(husk.memory(), event.echo_pieces, [&](ByteSpan bytes) { return WriteAll(fd, bytes); });
   WriteAll(fd, event.echo_bytes);
+  return {};
 }
 
 Status Replayer::CheckHash(const Event& event) {

@@ -34,6 +34,10 @@ int main() {
   WriteFile("data", Pattern(64));
   iovec piece = {kept, sizeof(kept)};
   CHECK(preadv(open("data", O_RDONLY), &piece, 1, 0) == 64);
+  WriteFile("word", "word");
+  char word[5] = {};
+  CHECK(pread(open("word", O_RDONLY), word, 4, 0) == 4);
+  Say("a %s", word);
   for (int i = 0; i < 5; ++i) OutermostFunction();
   Say("end");
 }
