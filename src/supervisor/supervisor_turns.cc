@@ -5,19 +5,17 @@
 // The holder of the turn keeps it from event to event for a slice, unless it gives it up: in a call
 // that may block, by sched_yield, at its end. A task whose stop comes while another holds the turn
 // waits stopped. Groups of one task never wait for anything here.
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "supervisor/supervisor.h"
 #include "syscalls/table.h"
+#include "tracee/proc_files.h"
 
 namespace retake {
 namespace {
@@ -39,19 +37,6 @@ constexpr int kQuickTick = 2;
 constexpr int kSlowTick = 20;
 
 constexpr int kEndBound = 10'000;  // ms: how long a task may take to sleep, or to end
-
-// The state letter of /proc/PID/stat (proc(5)); 0 if there is none.
-char StateOf(pid_t pid) {
-  std::string path = fmt::format("/proc/{}/stat", pid);
-  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char text[512];
-  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
-  if (got <= 0) return 0;
-  text[got] = 0;
-  // The name may hold anything but its end is the last parenthesis.
-  const char* name_end = strrchr(text, ')');
-  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : '\0';
-}
 
 void Nap() {
   timespec nap{0, 20'000};

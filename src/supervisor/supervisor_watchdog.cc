@@ -47,12 +47,6 @@ std::string_view NameOf(Task::Wants wants) {
   return "?";
 }
 
-// The letter in /proc/PID/stat, 0 if there is none.
-char StateOf(pid_t pid) {
-  Result<ProcStat> stat = ProcStat::Read(pid);
-  return stat.ok() ? stat->state() : '\0';
-}
-
 }  // namespace
 
 bool Supervisor::IsStuck(const ShareGroup& group) const {

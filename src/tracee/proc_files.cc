@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "base/fd.h"
@@ -176,6 +177,18 @@ Result<ProcStatus> ProcStatus::Read(pid_t pid) {
   ProcStatus status;
   status.text_ = TRY(ReadProcFile(pid, "status"));
   return status;
+}
+
+char StateOf(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/stat", pid);
+  Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512];
+  ssize_t got = file ? read(file.get(), text, sizeof text - 1) : 0;
+  if (got <= 0) return 0;
+  text[got] = 0;
+  // The name may hold anything but its end is the last parenthesis.
+  const char* name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : '\0';
 }
 
 Result<ProcStatus> ProcStatus::ReadTask(pid_t pid, pid_t tid) {

@@ -54,6 +54,9 @@ class ProcStat {
   std::vector<int64_t> fields_;
 };
 
+// The state letter of /proc/PID/stat alone (proc(5)), for those who ask often; 0 if there is none.
+char StateOf(pid_t pid);
+
 // The lines of /proc/PID/status.
 class ProcStatus {
  public:
