@@ -8,25 +8,29 @@
 
 namespace retake {
 
-uint64_t ReadEcho(const ReadableMemory& memory, std::span<const Event::EchoPiece> pieces,
-                  const std::function<bool(ByteSpan)>& show) {
+void ReadEcho(const ReadableMemory& memory, std::span<const Event::EchoPiece> pieces,
+              const std::function<bool(ByteSpan)>& visit) {
   constexpr uint64_t kAtOnce = 1 << 20;
-  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
-                                                                 &XXH3_freeState);
-  XXH3_64bits_reset(state.get());
   std::vector<uint8_t> bytes;
-  bool shows = true;
   for (const Event::EchoPiece& piece : pieces) {
     for (uint64_t done = 0; done < piece.size;) {
       bytes.resize(std::min(piece.size - done, kAtOnce));
       size_t got = memory.ReadSome(piece.address + done, bytes.data(), bytes.size());
       if (got == 0) break;
-      ByteSpan part = ByteSpan(bytes).first(got);
-      XXH3_64bits_update(state.get(), part.data(), part.size());
-      if (shows && show) shows = show(part);
+      if (!visit(ByteSpan(bytes).first(got))) return;
       done += got;
     }
   }
+}
+
+uint64_t HashEcho(const ReadableMemory& memory, std::span<const Event::EchoPiece> pieces) {
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                 &XXH3_freeState);
+  XXH3_64bits_reset(state.get());
+  ReadEcho(memory, pieces, [&](ByteSpan bytes) {
+    XXH3_64bits_update(state.get(), bytes.data(), bytes.size());
+    return true;
+  });
   uint64_t hash = XXH3_64bits_digest(state.get());
   return hash == 0 ? 1 : hash;
 }

@@ -12,10 +12,12 @@
 
 namespace retake {
 
-// Passes the pieces' bytes on, at most a mebibyte at a time, as far as they can be read; `show`
-// says whether to go on. The hash of all that was read; never 0.
-uint64_t ReadEcho(const ReadableMemory& memory, std::span<const Event::EchoPiece> pieces,
-                  const std::function<bool(ByteSpan)>& show);
+// Passes the pieces' bytes on, at most a mebibyte at a time, as far as they can be read; `visit`
+// says whether to go on.
+void ReadEcho(const ReadableMemory& memory, std::span<const Event::EchoPiece> pieces,
+              const std::function<bool(ByteSpan)>& visit);
+// The hash of all that can be read; never 0.
+uint64_t HashEcho(const ReadableMemory& memory, std::span<const Event::EchoPiece> pieces);
 
 }  // namespace retake
 

@@ -105,7 +105,7 @@ Status Recording::FinishWrite(Task& task, const Row& row, int64_t result) {
   if (state.writes_echo) {
     if (result > 0) AddEcho(task, row, result);
     if (!event_.echo_pieces.empty())
-      event_.echo_hash = ReadEcho(task.process->memory, event_.echo_pieces, {});
+      event_.echo_hash = HashEcho(task.process->memory, event_.echo_pieces);
     state.writes_echo = false;
     if (echo_writer_ == task.id) {
       echo_writer_.reset();

@@ -699,7 +699,7 @@ Status Replayer::PlantTraps(const Husk& husk, const MappedCode& code, uint32_t o
 
 Status Replayer::Echo(const Event& event, Husk& husk) {
   // Before anything of it is shown.
-  if (event.echo_hash != 0 && ReadEcho(husk.memory(), event.echo_pieces, {}) != event.echo_hash)
+  if (event.echo_hash != 0 && HashEcho(husk.memory(), event.echo_pieces) != event.echo_hash)
     return Diverge(event, &husk, {DescribeEvent(event, arch_), "it writes something else", ""});
   if (options_.quiet) return {};
   int fd = event.echo == EchoTarget::kStderr ? 2 : 1;
