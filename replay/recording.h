@@ -82,10 +82,13 @@ class Recording : public EventSink, private ContentStore {
   struct ProcessState {
     FileMaps maps;
     UnseenCode unseen;
-    int first_runs = 0;                // executions of made code that were stepped through
-    std::optional<PageRun> first_run;  // the page of the present one
-    uint32_t first_run_prot = 0;       // ... and what the program wants it to be
-    uint64_t brk = 0;                  // the program break; 0: not known yet
+    int first_runs = 0;  // executions of made code that were stepped through
+    struct FirstRun {
+      PageRun page;
+      uint32_t prot;  // what the program wants it to be
+    };
+    std::optional<FirstRun> first_run;  // the present one
+    uint64_t brk = 0;                   // the program break; 0: not known yet
     bool undumpable = false;
     Scratch scratch;
     SpinDetector spins;

@@ -187,8 +187,7 @@ Result<bool> Recording::OnFirstRun(Task& task, const Registers& registers, uint6
   }
   bool steps = event_.writes.empty() && code.start == page.start && process.first_runs < kFirstRuns;
   process.first_run.reset();
-  if (steps) process.first_run = page;
-  process.first_run_prot = *prot;
+  if (steps) process.first_run = {page, *prot};
   if (logs) Write(task);
   return true;
 }
@@ -197,11 +196,11 @@ Result<Preemption> Recording::FinishFirstRun(Task& task, const Registers& regist
   Preemption run{.registers = registers};
   ProcessState& process = *State(task).process;
   if (!process.first_run) return run;
-  PageRun page = *std::exchange(process.first_run, std::nullopt);
+  auto [page, prot] = *std::exchange(process.first_run, std::nullopt);
   ++process.first_runs;
   Stepper stepper(task.pid, task.process->memory);
-  auto within = [&] { return Pc(run.registers) >= page.start && Pc(run.registers) < page.end; };
-  for (int step = 0; within(); ++step) {
+  uint64_t size = page.end - page.start;
+  for (int step = 0; Pc(run.registers) - page.start < size; ++step) {
     if (step == kFirstRunSteps) return run;
     StepOutcome outcome = TRY(stepper.Step(run.registers));
     if (outcome == StepOutcome::kStopped) {
@@ -212,9 +211,9 @@ Result<Preemption> Recording::FinishFirstRun(Task& task, const Registers& regist
   }
   Begin(task, EventKind::kFirstRunEnd);
   event_.before = event_.after = run.registers;
-  TRY(ProtectCode(task, run.registers, page, process.first_run_prot & ~uint32_t{PROT_EXEC}));
+  TRY(ProtectCode(task, run.registers, page, prot & ~uint32_t{PROT_EXEC}));
   TRY(ptracer::SetRegisters(task.pid, run.registers));
-  process.unseen.Add(page.start, page.end - page.start, process.first_run_prot);
+  process.unseen.Add(page.start, size, prot);
   Write(task);
   run.kind = Preemption::Kind::kDone;
   return run;

@@ -69,14 +69,12 @@ constexpr Row kRows[] = {
      "/proc/PID/fd", "in a container: `--cap-add SYS_PTRACE`", ""},
     {"time-stamp trap", "tsc", false, TryTimestampTrap, "recording reads of the time-stamp counter",
      "traps are put into the code of programs and libraries, and into what is made at run time "
-     "when "
-     "it is first executed; what is missed diverges, which replay then reports",
+     "when it is first executed; what is missed diverges, which replay then reports",
      "on aarch64: Linux 6.12 or later; elsewhere, a hypervisor that passes the trap on", ""},
     {"CPUID faulting", "cpuid", false, TryCpuidTrap,
      "record --portable, and hiding the CPU's random generator",
      "traps are put into the code of programs and libraries, and into what is made at run time "
-     "when "
-     "it is first executed; what is missed sees the CPU as it is",
+     "when it is first executed; what is missed sees the CPU as it is",
      "a newer CPU, or a hypervisor that passes it on", ""},
     {"memfd that executes", "memfd", false, TryMemfd, "starting a replay without a file",
      "a temporary file", "sysctl vm.memfd_noexec=0", "/proc/sys/vm/memfd_noexec"},
