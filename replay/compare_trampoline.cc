@@ -81,6 +81,8 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
   trampoline.code_ =
       TRY(machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress, first));
   trampoline.jump_ = machine::Jump(site, *target);
+  got = std::min(got, std::max(trampoline.code_.moved.consumed, trampoline.jump_.size()));
+  trampoline.original_.assign(original, original + got);
   trampoline.address_ = *target & ~(PageSize() - 1);
 
   SignalsHeld held = TRY(SignalsHeld::Hold(pid));
@@ -108,12 +110,21 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
 
 Status CompareTrampoline::Remove(pid_t pid, TaskMemory& memory, const Registers& registers) {
   TRY(Disarm(memory));
+  return Unmap(pid, memory, registers);
+}
+
+Status CompareTrampoline::Unmap(pid_t pid, TaskMemory& memory, const Registers& registers) {
   SignalsHeld held = TRY(SignalsHeld::Hold(pid));
   RemoteCalls calls(pid, memory, registers);
   BatchCall unmap = MakeCall(Sys::munmap, address_, size_);
   TRY(calls.Run({&unmap, 1}));
   TRY(ptracer::SetRegisters(pid, registers));
   return Check(unmap, 0, "unmap");
+}
+
+bool CompareTrampoline::IsOf(const TaskMemory& memory) const {
+  std::vector<uint8_t> code(original_.size());
+  return memory.Read(patch_->address(), code.data(), code.size()) && code == original_;
 }
 
 uint64_t CompareTrampoline::OriginalPc(uint64_t pc) const {

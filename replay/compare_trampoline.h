@@ -32,10 +32,15 @@ class CompareTrampoline {
   // Puts back the code and unmaps the trampoline. `registers` are the task's now, not in the
   // trampoline; they are set again.
   Status Remove(pid_t pid, TaskMemory& memory, const Registers& registers);
+  // The same where the jump isn't in the code any more.
+  Status Unmap(pid_t pid, TaskMemory& memory, const Registers& registers);
 
   // The jump taken out of the code for a while, and put in again.
   Status Disarm(const TaskMemory& memory) const { return patch_->Remove(memory); }
   Status Arm(const TaskMemory& memory) const { return memory.ForceWrite(patch_->address(), jump_); }
+
+  // Whether the code, with no jump in it, is what this was made for.
+  bool IsOf(const TaskMemory& memory) const;
 
   // Where to let the task go on that is at the instruction and needn't be compared.
   uint64_t resume_pc() const { return code_.resume_pc; }
@@ -64,6 +69,7 @@ class CompareTrampoline {
   uint64_t address_ = 0;  // of the mapping
   uint64_t size_ = 0;
   machine::CompareCode code_;
+  std::vector<uint8_t> original_;  // the code that the jump and the moved instructions are of
   std::vector<uint8_t> jump_;
   std::optional<CodePatch> patch_;
 };

@@ -33,6 +33,7 @@ std::string DescribeDifferences(const Registers& expected, const Registers& foun
   std::string text;
   for (size_t i = 0; i < arch.registers.size(); ++i) {
     if (expected.words[i] == found.words[i]) continue;
+    if (text.empty()) text = "registers that differ:\n";
     text += fmt::format("  {:<8} expected {:#x}, found {:#x}\n", arch.registers[i].name,
                         expected.words[i], found.words[i]);
   }
@@ -43,7 +44,7 @@ std::string DivergenceReport(const Event& event, const ArchDescription& arch,
                              const Divergence& divergence, const std::string& stack) {
   std::string text = fmt::format("event {}: {}\nexpected: {}\nfound:    {}\n", event.sequence,
                                  DescribeEvent(event, arch), divergence.expected, divergence.found);
-  if (!divergence.details.empty()) text += "registers that differ:\n" + divergence.details;
+  text += divergence.details;
   if (!stack.empty()) text += "stack of the task:\n" + stack;
   text += fmt::format("divergence at event {}: expected {}, found {}", event.sequence,
                       divergence.expected, divergence.found);

@@ -520,6 +520,8 @@ Status Replayer::ApplyPreemption(const Event& event, ReplayTask& task) {
   TRY(bytes.status("state mark"));
   MatchOptions options;
   options.limit = kSearchBound;
+  // The code may be in shared memory, and is to be patched.
+  husk.memory().set_shared_files(object_fds_);
   MatchOutcome found = TRY(RunToState(husk.pid(), husk.memory(), mark, options));
   switch (found.kind) {
     case MatchOutcome::Kind::kMatched:
@@ -528,13 +530,13 @@ Status Replayer::ApplyPreemption(const Event& event, ReplayTask& task) {
       return Diverge(
           event, found.status.gone() ? nullptr : &husk,
           {DescribeEvent(event, arch_), DescribeStop(found.status, found.registers, arch_),
-           fmt::format("the place was passed {} times, in other states", found.passings)});
+           fmt::format("the place was passed {} times, in other states\n", found.passings)});
     case MatchOutcome::Kind::kLimit:
       return Diverge(
           event, &husk,
           {DescribeEvent(event, arch_),
            fmt::format("not that state in {} s of computing", kSearchBound / 1000),
-           fmt::format("the place was passed {} times, in other states", found.passings)});
+           fmt::format("the place was passed {} times, in other states\n", found.passings)});
   }
   task.registers = event.after;
   task.at_entry = false;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "replay/code_guard.h"
 #include "replay/compare_trampoline.h"
 #include "replay/state_comparison.h"
 #include "supervisor/own_traps.h"
@@ -20,6 +21,9 @@
 
 namespace retake {
 namespace {
+
+// Bytes: as much as a jump covers and, with the last instruction that it covers, moves elsewhere.
+constexpr uint64_t kMostPatched = 2 * machine::kMaxInstruction;
 
 // How often a task may branch into the middle of a jump before breakpoints are used instead.
 constexpr uint64_t kMostLandings = 64;
@@ -61,6 +65,7 @@ class Alarm {
     }
     return {};
   }
+  bool heard() const { return heard_; }
   // Whether this stop is the alarm's.
   bool Hear(WaitStatus status) {
     bool ours = rang_ && status.kind() == StopKind::kSignal && status.signal() == SIGSTOP;
@@ -112,10 +117,8 @@ class Search {
   // What to do after looking at a stop.
   enum class Next : uint8_t { kGoOn, kEnd };
 
-  Result<bool> IsHere() {
-    return comparison_.RegistersEqual(registers_) ? comparison_.RestEqual(registers_)
-                                                  : Result<bool>(false);
-  }
+  // Nothing is patched.
+  Result<bool> IsHere();
   // At a passing that isn't the one: which registers tell.
   void LearnFrom(const Registers& registers);
   // A register that has differed each time, best one that changes from passing to passing.
@@ -127,8 +130,14 @@ class Search {
   Result<Next> PassByBreakpoint();
   Result<Next> RunTrampoline();
   Result<Next> LeaveMiddle();
+  Result<Next> WriteUnderTrampoline();
   Result<Next> TryTrampoline();
   Status LeaveTrampoline();
+  // Before the task is let go on with patched code.
+  Result<Next> RaiseGuard();
+  // The task's stop is the guard's: lets it write.
+  Result<bool> IsGuards();
+  Result<Next> LetWrite();
   Next End(Kind kind) {
     outcome_.kind = kind;
     return Next::kEnd;
@@ -150,6 +159,7 @@ class Search {
   MatchOutcome outcome_;
   Registers registers_;
   WaitStatus status_;
+  std::optional<CodeGuard> guard_;
   std::optional<CompareTrampoline> trampoline_;
   bool no_trampoline_ = false;
   std::vector<size_t> telling_;         // words of registers, those that changed last first
@@ -157,7 +167,44 @@ class Search {
   uint64_t landings_ = 0;
 };
 
+Result<bool> Search::IsHere() {
+  if (!comparison_.RegistersEqual(registers_)) return false;
+  if (guard_ && guard_->is_raised()) {
+    // What can be written is to be what the program sees.
+    TRY(alarm_.Silence());
+    TRY(guard_->Lower(memory_, registers_));
+  }
+  return comparison_.RestEqual(registers_);
+}
+
+Result<Search::Next> Search::RaiseGuard() {
+  if (!guard_->is_needed() || guard_->is_raised()) return Next::kGoOn;
+  TRY(alarm_.Silence());
+  if (alarm_.heard()) return End(Kind::kLimit);
+  TRY(guard_->Raise(memory_, registers_));
+  alarm_.Start();
+  return Next::kGoOn;
+}
+
+Result<bool> Search::IsGuards() {
+  if (!guard_ || status_.gone() || status_.kind() != StopKind::kSignal) return false;
+  siginfo_t info;
+  TRY(ptracer::GetSiginfo(pid_, info));
+  return guard_->Stopped(info);
+}
+
+Result<Search::Next> Search::LetWrite() {
+  TRY(alarm_.Silence());
+  TRY(guard_->Lower(memory_, registers_));
+  for (;;) {
+    StepOutcome outcome = TRY(stepper_.StepWhole(registers_));
+    Next next = TRY(StopOf(outcome));
+    if (next == Next::kEnd || outcome == StepOutcome::kStepped) return next;
+  }
+}
+
 Result<Search::Next> Search::Resume() {
+  stepper_.Forget();
   for (;;) {
     TRY(ptracer::Resume(pid_, options_.resume));
     status_ = *TRY(ptracer::WaitOne(pid_, -1));
@@ -187,6 +234,7 @@ Result<Search::Next> Search::StopOf(StepOutcome outcome) {
         siginfo_t info;
         TRY(ptracer::GetSiginfo(pid_, info));
         if (info.si_code <= 0) return Next::kGoOn;  // from outside: step again
+        if (guard_ && guard_->Stopped(info)) return LetWrite();
       } else if (!status_.gone() && (status_.kind() == StopKind::kEventStop ||
                                      status_.kind() == StopKind::kGroupStop)) {
         return Next::kGoOn;
@@ -241,16 +289,22 @@ Result<Search::Next> Search::PassByBreakpoint() {
   Next next = TRY(StepOff());
   if (next == Next::kEnd) return next;
   if (Pc(registers_) != site_) {
+    next = TRY(RaiseGuard());
+    if (next == Next::kEnd) return next;
     CodePatch breakpoint = TRY(CodePatch::PutBreakpoint(memory_, site_));
     next = TRY(Resume());
     if (status_.gone()) return next;
     TRY(breakpoint.Remove(memory_));
     if (next == Next::kEnd) return next;
-    if (!IsTrap() || Pc(registers_) != site_ + machine::BreakpointPcOffset()) {
+    if (IsTrap() && Pc(registers_) == site_ + machine::BreakpointPcOffset()) {
+      TRY(MoveTo(site_));
+    } else if (TRY(IsGuards())) {
+      next = TRY(LetWrite());
+      if (next == Next::kEnd || Pc(registers_) != site_) return next;
+    } else {
       outcome_.status = status_;
       return End(Kind::kStopped);
     }
-    TRY(MoveTo(site_));
   }
   ++outcome_.passings;
   if (TRY(IsHere())) return End(Kind::kMatched);
@@ -307,14 +361,42 @@ Status Search::LeaveTrampoline() {
   return {};
 }
 
-Result<Search::Next> Search::RunTrampoline() {
-  Next next = TRY(Resume());
+// The task is about to write to the code around the jump, or to data beside it.
+Result<Search::Next> Search::WriteUnderTrampoline() {
+  SetPc(registers_, trampoline_->OriginalPc(Pc(registers_)));
+  TRY(trampoline_->Disarm(memory_));
+  Next next = TRY(LetWrite());
   if (next == Next::kEnd) return next;
+  if (!trampoline_->IsOf(memory_)) {
+    outcome_.passings += trampoline_->Passings(memory_);
+    TRY(trampoline_->Unmap(pid_, memory_, registers_));
+    trampoline_.reset();
+  }
+  bool at_site = Pc(registers_) == site_;
+  if (at_site) {
+    ++outcome_.passings;
+    if (TRY(IsHere())) return End(Kind::kMatched);
+  }
+  if (!trampoline_) return Next::kGoOn;
+  TRY(trampoline_->Arm(memory_));
+  if (at_site) TRY(MoveTo(trampoline_->resume_pc()));
+  return Next::kGoOn;
+}
+
+Result<Search::Next> Search::RunTrampoline() {
+  Next next = TRY(RaiseGuard());
+  if (next == Next::kEnd) return next;
+  next = TRY(Resume());
+  if (next == Next::kEnd) return next;
+  if (TRY(IsGuards())) return WriteUnderTrampoline();
   uint64_t pc = Pc(registers_);
   if (status_.kind() == StopKind::kSignal) {
     if (IsTrap() && trampoline_->IsMatch(pc)) {
       SetPc(registers_, site_);
+      // Where the program can write, the jump would be a difference.
+      if (guard_->is_needed()) TRY(trampoline_->Disarm(memory_));
       if (TRY(IsHere())) return End(Kind::kMatched);
+      if (guard_->is_needed()) TRY(trampoline_->Arm(memory_));
       TRY(MoveTo(trampoline_->resume_pc()));
       return Next::kGoOn;
     }
@@ -332,7 +414,12 @@ Result<Search::Next> Search::RunTrampoline() {
 Result<MatchOutcome> Search::Run() {
   TRY(ptracer::GetRegisters(pid_, registers_));
   Next next = TRY(IsHere()) ? End(Kind::kMatched) : Next::kGoOn;
+  if (next == Next::kGoOn) guard_ = TRY(CodeGuard::For(pid_, site_, kMostPatched));
   while (next == Next::kGoOn) {
+    if (alarm_.heard()) {
+      next = End(Kind::kLimit);
+      break;
+    }
     alarm_.Start();
     if (trampoline_ && landings_ > kMostLandings) {
       outcome_.passings += trampoline_->Passings(memory_);
@@ -357,6 +444,7 @@ Result<MatchOutcome> Search::Run() {
     if (outcome_.kind == Kind::kLimit) TRY(LeaveTrampoline());
     TRY(trampoline_->Remove(pid_, memory_, registers_));
   }
+  if (guard_ && guard_->is_raised() && !status_.gone()) TRY(guard_->Lower(memory_, registers_));
   outcome_.registers = registers_;
   outcome_.candidates = comparison_.candidates();
   return outcome_;

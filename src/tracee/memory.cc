@@ -1,6 +1,7 @@
 #include "tracee/memory.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <array>
 
 #include "base/features.h"
+#include "tracee/maps.h"
 
 namespace retake {
 
@@ -118,6 +120,26 @@ ssize_t TaskMemory::WriteDirectly(uint64_t address, ByteSpan bytes) const {
   return process_vm_writev(pid_, &local, 1, &remote, 1, 0);
 }
 
+bool TaskMemory::WriteToSharedFile(uint64_t address, ByteSpan bytes) const {
+  if (shared_files_.empty()) return false;
+  Result<std::vector<Mapping>> mappings = ReadMappings(pid_);
+  if (!mappings.ok()) return false;
+  auto mapping = std::ranges::find_if(
+      *mappings, [&](const Mapping& at) { return address >= at.start && address < at.end; });
+  if (mapping == mappings->end() || !mapping->shared || address + bytes.size() > mapping->end)
+    return false;
+  for (int file : shared_files_) {
+    struct stat status {};
+    if (fstat(file, &status) != 0 || status.st_dev != mapping->device ||
+        status.st_ino != mapping->inode) {
+      continue;
+    }
+    auto offset = static_cast<off_t>(mapping->offset + (address - mapping->start));
+    return pwrite(file, bytes.data(), bytes.size(), offset) == static_cast<ssize_t>(bytes.size());
+  }
+  return false;
+}
+
 Status TaskMemory::ForceWrite(uint64_t address, ByteSpan bytes) const {
   size_t done = 0;
   while (done < bytes.size()) {
@@ -126,6 +148,7 @@ Status TaskMemory::ForceWrite(uint64_t address, ByteSpan bytes) const {
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0) {
       int code = put == 0 ? ESRCH : errno;
+      if (WriteToSharedFile(address + done, bytes.subspan(done))) return {};
       return Error(code,
                    fmt::format("can't write {} bytes of the program's memory at {:#x}",
                                bytes.size() - done, address + done),

@@ -44,7 +44,7 @@ class TaskMemory : public ReadableMemory {
   // The same; false also where the machine doesn't let us know. Part may have been written.
   bool WriteIfAllowed(uint64_t address, ByteSpan bytes) const;
   // Writes whatever the protections say (text, read-only data). Some kernels refuse
-  // (PROC_MEM_NO_FORCE).
+  // (PROC_MEM_NO_FORCE), and all do for shared memory, but for that of set_shared_files().
   Status ForceWrite(uint64_t address, ByteSpan bytes) const;
 
   // Reads through /proc/PID/mem alone. process_vm_readv pins pages, and to pin one that a fork
@@ -54,14 +54,19 @@ class TaskMemory : public ReadableMemory {
   // The same memory seen through another task of the process (process_vm_* needs a living one).
   void set_pid(pid_t pid) { pid_ = pid; }
   pid_t pid() const { return pid_; }
+  // Descriptors of this process, writable, of files that the process may have mapped shared.
+  void set_shared_files(std::span<const int> files) { shared_files_ = files; }
 
  private:
   TaskMemory(pid_t pid, Fd mem) : pid_(pid), mem_(std::move(mem)) {}
   // process_vm_writev, and what it returns.
   ssize_t WriteDirectly(uint64_t address, ByteSpan bytes) const;
+  // Writes to the file that is mapped shared at `address`. False: none is, or it isn't known.
+  bool WriteToSharedFile(uint64_t address, ByteSpan bytes) const;
 
   pid_t pid_;
   Fd mem_;
+  std::span<const int> shared_files_;
   bool through_file_ = false;
 };
 

@@ -42,9 +42,7 @@ void Stepper::DropOverwrittenCode(const machine::InstructionInfo& info,
     uint64_t last = first + info.writes[i].size - 1;
     drop = code_pages_.contains(first >> kPageShift) || code_pages_.contains(last >> kPageShift);
   }
-  if (!drop) return;
-  known_.clear();
-  code_pages_.clear();
+  if (drop) Forget();
 }
 
 Result<StepOutcome> Stepper::Step(Registers& registers) {
@@ -89,8 +87,7 @@ Result<StepOutcome> Stepper::StepWhole(Registers& registers) {
   machine::InstructionInfo info = InfoAt(pc);
   if (info.kind != machine::StepKind::kPlain || !info.repeats) return Step(registers);
   // Its writes are as many as a register says.
-  known_.clear();
-  code_pages_.clear();
+  Forget();
   return RunToExit({pc + info.length}, registers);
 }
 

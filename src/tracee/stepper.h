@@ -50,6 +50,11 @@ class Stepper {
   Result<StepOutcome> Step(Registers& registers);
   // As Step, but executes a repeated instruction to its end, at full speed.
   Result<StepOutcome> StepWhole(Registers& registers);
+  // The task has run, and may have changed code.
+  void Forget() {
+    known_.clear();
+    code_pages_.clear();
+  }
   // Of the last kStopped.
   WaitStatus status() const { return status_; }
 

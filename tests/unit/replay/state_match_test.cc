@@ -3,10 +3,13 @@
 #include "replay/state_match.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <thread>
@@ -359,6 +362,49 @@ TEST(StateMatch, MarksTakenOneAfterTheOtherAreFoundOneAfterTheOther) {
   std::chrono::duration<double, std::milli> took = Clock::now() - started;
   printf("20 marks a millisecond apart: %.1f ms\n", took.count());
   ExpectSameState(recorded, replayed);
+}
+
+// As a just-in-time compiler does: the instruction of the mark is written when it is waited for
+// already, or is there and is written once more.
+TEST(StateMatch, CodeMadeAnewIsFoundAgain) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* mapped =
+      mmap(nullptr, page, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  auto* code = static_cast<uint8_t*>(mapped);
+  std::vector<uint8_t> function = CodeCountingDown();
+  TracedChild recorded([&] {
+    while (stop.load(std::memory_order_relaxed) == 0) {
+      counter = counter + 1;
+      uint8_t* at = code + counter % 2 * 64;
+      memset(code, 0, page);
+      memcpy(at, function.data(), function.size());
+      __builtin___clear_cache(reinterpret_cast<char*>(code), reinterpret_cast<char*>(code + page));
+      reinterpret_cast<uint64_t (*)(uint64_t)>(at)(100'000);
+    }
+    return 0;
+  });
+  munmap(mapped, page);
+  recorded.Stop(1'000);
+  recorded.InstallStub();
+  TracedChild replayed(recorded);
+  int in_process = 0;
+  for (int i = 0; i < 20; ++i) {
+    auto start = reinterpret_cast<uint64_t>(code);
+    do {
+      recorded.Continue();
+      recorded.Stop(1'000);
+    } while (Pc(recorded.registers()) - start >= page);
+    StateMark mark = Mark(recorded);
+    std::string maps = MapsOf(replayed.pid());
+    auto outcome = RunToState(replayed.pid(), replayed.memory(), mark, {.limit = kLimit});
+    ASSERT_TRUE(outcome.ok()) << outcome.error().Message();
+    ASSERT_EQ(outcome->kind, Kind::kMatched);
+    EXPECT_EQ(MapsOf(replayed.pid()), maps);
+    if (outcome->in_process) ++in_process;
+    ExpectSameState(recorded, replayed);
+  }
+  EXPECT_GT(in_process, 0);
 }
 
 // Interrupts come between two rounds of a repeated instruction too; natively nothing stops there.

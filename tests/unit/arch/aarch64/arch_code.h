@@ -13,6 +13,10 @@ namespace retake {
 inline std::vector<uint8_t> CodeReturning42() {
   return {0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6};
 }
+// uint64_t F(uint64_t n) counts n down to 0 in a loop of its own: 1: subs x0, x0, #1; b.ne 1b; ret.
+inline std::vector<uint8_t> CodeCountingDown() {
+  return {0x00, 0x04, 0x00, 0xf1, 0xe1, 0xff, 0xff, 0x54, 0xc0, 0x03, 0x5f, 0xd6};
+}
 // Fills what no function uses: udf #0.
 inline std::vector<uint8_t> CodeFiller() { return {0, 0, 0, 0}; }
 // Bytes that a replaced function needs at the least: a branch.

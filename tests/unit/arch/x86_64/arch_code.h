@@ -11,6 +11,11 @@ namespace retake {
 
 // int F() { return 42; }
 inline std::vector<uint8_t> CodeReturning42() { return {0xb8, 42, 0, 0, 0, 0xc3}; }
+// uint64_t F(uint64_t n) counts n down to 0 in a loop of its own: 1: dec %rdi; jnz 1b; mov %rdi,
+// %rax; ret.
+inline std::vector<uint8_t> CodeCountingDown() {
+  return {0x48, 0xff, 0xcf, 0x75, 0xfb, 0x48, 0x89, 0xf8, 0xc3};
+}
 // Fills what no function uses.
 inline std::vector<uint8_t> CodeFiller() { return {0xcc}; }
 // Bytes that a replaced function needs at the least.

@@ -1,0 +1,53 @@
+// R06: a timer finds the program in code that it has made, and that it makes anew again and again,
+// as a just-in-time compiler does: where it is executed, or through another mapping of the memory.
+//! link: threads
+//! case: in_place
+//! case: aliased aliased
+#include <sys/mman.h>
+#include <sys/time.h>
+
+#include <cstring>
+
+#include "guest_arch.h"
+#include "thread_guest.h"
+
+static volatile int ticks;
+static volatile uint64_t word;
+
+int main(int argc, char**) {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { ticks = ticks + 1; };
+  action.sa_flags = SA_RESTART;
+  CHECK(sigaction(SIGALRM, &action, nullptr) == 0);
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  bool aliased = argc > 1;
+  int file = aliased ? memfd_create("code", 0) : -1;
+  CHECK(!aliased || ftruncate(file, static_cast<off_t>(page)) == 0);
+  auto map = [&](int prot) {
+    int flags = aliased ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+    void* mapped = mmap(nullptr, page, prot, flags, file, 0);
+    CHECK(mapped != MAP_FAILED);
+    return static_cast<char*>(mapped);
+  };
+  char* writable = map(aliased ? PROT_READ | PROT_WRITE : PROT_READ | PROT_WRITE | PROT_EXEC);
+  char* code = aliased ? map(PROT_READ | PROT_EXEC) : writable;
+  itimerval timer = {{0, 30'000}, {0, 30'000}};
+  CHECK(setitimer(ITIMER_REAL, &timer, nullptr) == 0);
+  uint64_t sum = 0;
+  for (int i = 0; ticks < 20; ++i) {
+    const size_t at = static_cast<size_t>(i) % 7 * 64;
+    memset(writable, 0, page);
+    memcpy(writable + at, kLoadAndCount, sizeof kLoadAndCount);
+    __builtin___clear_cache(writable, writable + page);
+    __builtin___clear_cache(code, code + page);
+    for (int j = 0; j < 3; ++j) {
+      word = static_cast<uint64_t>(i + j);
+      sum += reinterpret_cast<uint64_t (*)(volatile uint64_t*)>(code + at)(&word);
+    }
+  }
+  timer = {};
+  CHECK(setitimer(ITIMER_REAL, &timer, nullptr) == 0);
+  CHECK(sum != 0);
+  Vary("sum %lu", static_cast<unsigned long>(sum));
+  Say("counted");
+}
