@@ -151,6 +151,7 @@ struct TrappedInstruction {
 
 struct CpuidResult {
   uint32_t eax, ebx, ecx, edx;
+  bool operator==(const CpuidResult&) const = default;
 };
 
 // Where the parts of the stub page are, as offsets from kStubAddress. The page's code is
@@ -333,6 +334,8 @@ CpuidResult MaskCpuid(uint32_t leaf, uint32_t subleaf, CpuidResult value, bool p
 // instruction that reads the timestamp: executes it with the trap off and steps over it.
 // Async-signal-safe.
 bool AnswerOwnTimestamp(void* context, void (*switch_trap)(bool on));
+// The same for cpuid.
+bool AnswerOwnCpuid(void* context, void (*switch_trap)(bool on));
 
 // What the CPU itself answers.
 uint64_t ReadTimestamp();

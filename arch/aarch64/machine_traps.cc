@@ -32,6 +32,7 @@ std::span<const TrapSwitch> CallsAfterExec() {
 }
 
 std::optional<TrapSwitch> CpuidTrap(bool) { return std::nullopt; }
+bool AnswerOwnCpuid(void*, void (*)(bool)) { return false; }
 
 CpuidResult MaskCpuid(uint32_t, uint32_t, CpuidResult value, bool) { return value; }
 

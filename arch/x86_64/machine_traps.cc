@@ -63,6 +63,22 @@ bool AnswerOwnTimestamp(void* context, void (*switch_trap)(bool on)) {
   return true;
 }
 
+bool AnswerOwnCpuid(void* context, void (*switch_trap)(bool on)) {
+  auto& words = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  const auto* code = reinterpret_cast<const uint8_t*>(words[REG_RIP]);
+  if (code[0] != 0x0f || code[1] != 0xa2) return false;
+  switch_trap(false);
+  CpuidResult result = ReadCpuid(static_cast<uint32_t>(words[REG_RAX]),
+                                 static_cast<uint32_t>(words[REG_RCX]));
+  switch_trap(true);
+  words[REG_RAX] = result.eax;
+  words[REG_RBX] = result.ebx;
+  words[REG_RCX] = result.ecx;
+  words[REG_RDX] = result.edx;
+  words[REG_RIP] += 2;
+  return true;
+}
+
 std::span<const TrapSwitch> CallsAfterExec() { return {}; }
 
 std::optional<TrapSwitch> CpuidTrap(bool on) {

@@ -17,21 +17,36 @@ namespace retake {
 namespace {
 
 thread_local bool timestamp_traps = false;
+thread_local bool cpuid_traps = false;
 
 bool Switch(const std::optional<machine::TrapSwitch>& trap) {
   return trap && syscall(HostArch().NumberOf(trap->sys), trap->args[0], trap->args[1]) == 0;
 }
 
 void SwitchTimestamp(bool on) { Switch(machine::TimestampTrap(on)); }
+void SwitchCpuid(bool on) { Switch(machine::CpuidTrap(on)); }
 
 struct sigaction fault_action_before;
 
 void OnFault(int, siginfo_t*, void* context) {
   int saved = errno;
   // Any other fault comes again at once, and finds what would have been done about it.
-  if (!machine::AnswerOwnTimestamp(context, SwitchTimestamp))
+  if (!machine::AnswerOwnTimestamp(context, SwitchTimestamp) &&
+      !machine::AnswerOwnCpuid(context, SwitchCpuid)) {
     sigaction(SIGSEGV, &fault_action_before, nullptr);
+  }
   errno = saved;
+}
+
+// For good: some thread may have a trap of its own from then on.
+bool HandleFaults() {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_sigaction = OnFault;
+  action.sa_flags = SA_SIGINFO;
+  if (sigaction(SIGSEGV, &action, &before) != 0) return false;
+  if (before.sa_sigaction != OnFault) fault_action_before = before;
+  return true;
 }
 
 sigjmp_buf trap_return;
@@ -75,21 +90,22 @@ bool CpuidTrapWorks() {
 
 bool CpuidIsSteady() { return CpuidTrapWorks() || TimestampTrapWorks(); }
 
-bool TrapOwnCpuid() { return Switch(machine::CpuidTrap(true)); }
+bool TrapOwnCpuid() {
+  cpuid_traps = HandleFaults() && Switch(machine::CpuidTrap(true));
+  return cpuid_traps;
+}
 
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf) {
-  auto off = machine::CpuidTrap(false);
-  if (!off) return {};
+  if (!machine::CpuidTrap(false)) return {};
   // Each program asks a few dozen times, and in a virtual machine an answer takes 7 to 70 us.
   static std::map<std::pair<uint32_t, uint32_t>, CpuidResult> known;
   constexpr size_t kMostKnown = 1'000;  // some ask with anything in ecx
   if (known.size() >= kMostKnown) known.clear();
   auto [at, is_new] = known.try_emplace({leaf, subleaf});
   if (!is_new) return at->second;
-  bool traps = CpuidTrapWorks();
-  if (traps) Switch(off);
+  if (cpuid_traps) SwitchCpuid(false);
   at->second = machine::ReadCpuid(leaf, subleaf);
-  if (traps) Switch(machine::CpuidTrap(true));
+  if (cpuid_traps) SwitchCpuid(true);
   return at->second;
 }
 
@@ -106,17 +122,13 @@ bool HostTime(clockid_t clock, timespec* time) {
 
 OwnTimestampTrap::OwnTimestampTrap() {
   if (!machine::TimestampSwitchIsDear() || !TimestampTrapWorks()) return;
-  struct sigaction action {};
-  action.sa_sigaction = OnFault;
-  action.sa_flags = SA_SIGINFO;
-  if (sigaction(SIGSEGV, &action, &fault_action_before) != 0) return;
+  if (!HandleFaults()) return;
   timestamp_traps = Switch(machine::TimestampTrap(true));
 }
 
 OwnTimestampTrap::~OwnTimestampTrap() {
   if (!timestamp_traps) return;
   LeaveInherited();
-  sigaction(SIGSEGV, &fault_action_before, nullptr);
   timestamp_traps = false;
 }
 

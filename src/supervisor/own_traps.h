@@ -6,7 +6,8 @@
 // counter on others (18 us instead of 8.5 on an EPYC). So a tracer thread has both trap for itself
 // too, and does without them: time it asks of the kernel (base/clock.h), and it reads cpuid and the
 // counter with the trap off for a moment. Libraries that read the counter all the same (by the
-// vDSO's clocks) are served by a signal handler, at the price of a signal.
+// vDSO's clocks) or ask cpuid (zstd, when it makes a context) are served by a signal handler, at
+// the price of a signal.
 #ifndef RETAKE_SUPERVISOR_OWN_TRAPS_H_
 #define RETAKE_SUPERVISOR_OWN_TRAPS_H_
 
@@ -29,7 +30,8 @@ bool CpuidIsSteady();
 // What this CPU answers to cpuid, also while cpuid traps in this thread. Asked once, and the same
 // from then on: what differs between CPUs is one CPU's.
 CpuidResult HostCpuid(uint32_t leaf, uint32_t subleaf);
-// Makes cpuid trap in the calling thread itself, for good; false if that isn't possible.
+// Makes cpuid trap in the calling thread itself, for good; false if that isn't possible. Threads
+// that it starts inherit that. Takes SIGSEGV's action.
 bool TrapOwnCpuid();
 
 // What this CPU answers to an instruction that reads the time-stamp counter (or its frequency),

@@ -67,6 +67,24 @@ TEST(OwnTimestampTrap, CodeThatReadsTheCounterIsServed) {
   EXPECT_FALSE(Traps());
 }
 
+// In a thread of its own, with which the trap ends.
+TEST(OwnCpuidTrap, CodeThatAsksIsServed) {
+  CpuidResult expected = machine::ReadCpuid(0, 0);
+  CpuidResult asked{}, host{};
+  bool traps = false;
+  std::thread([&] {
+    traps = TrapOwnCpuid();
+    asked = machine::ReadCpuid(0, 0);
+    host = HostCpuid(0, 0);
+    // Libraries ask when they like.
+    EXPECT_EQ(machine::ReadCpuid(0, 0), expected);
+  }).join();
+  EXPECT_EQ(traps, CpuidTrapWorks());
+  EXPECT_EQ(asked, expected);
+  EXPECT_EQ(host, expected);
+  EXPECT_EQ(machine::ReadCpuid(0, 0), expected);
+}
+
 // A counter, or how fast it counts, which is the same each time where there is such a question.
 TEST(HostTimestamp, AnswersTheInstructionThatWasExecuted) {
   for (bool frequency : {false, true}) {
