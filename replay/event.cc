@@ -20,7 +20,7 @@ enum Part : uint64_t {
   kPreviews = 1 << 3,
   kMapOps = 1 << 4,
   kVectorState = 1 << 5,
-  kEcho = 1 << 6,
+  kWritten = 1 << 6,
   kSignal = 1 << 7,
   kNewTask = 1 << 8,
   kPid = 1 << 9,
@@ -30,7 +30,7 @@ enum Part : uint64_t {
   kMemoryHash = 1 << 13,
   kEchoBytes = 1 << 14,
   kMark = 1 << 15,
-  kEchoHash = 1 << 16,
+  kWrittenHash = 1 << 16,
 };
 
 // A process has at most 65,530 mappings by default (vm.max_map_count); no event touches more than a
@@ -144,18 +144,18 @@ uint32_t DecodeUint32(ByteReader& in) {
   return static_cast<uint32_t>(value);
 }
 
-void DecodeEcho(ByteReader& in, Event& event) {
+void DecodeWritten(ByteReader& in, Event& event) {
   uint8_t target = in.U8();
   if (target > static_cast<uint8_t>(EchoTarget::kTerminal)) in.Fail();
   event.echo = static_cast<EchoTarget>(target);
   uint64_t count = in.Count(2);
   if (!in.ok()) return;
-  event.echo_pieces.reserve(count);
+  event.written.reserve(count);
   for (uint64_t i = 0; i < count && in.ok(); i++) {
-    Event::EchoPiece piece{};
+    Event::Piece piece{};
     piece.address = in.Varint();
     piece.size = in.Varint();
-    event.echo_pieces.push_back(piece);
+    event.written.push_back(piece);
   }
 }
 
@@ -178,7 +178,7 @@ uint64_t PartsOf(const Event& event, const EventCodecState& state) {
   if (!event.previews.empty()) parts |= kPreviews;
   if (!event.map_ops.empty()) parts |= kMapOps;
   if (!event.vector_state.empty()) parts |= kVectorState;
-  if (event.echo != EchoTarget::kNone || !event.echo_pieces.empty()) parts |= kEcho;
+  if (event.echo != EchoTarget::kNone || !event.written.empty()) parts |= kWritten;
   if (event.signal != 0) parts |= kSignal;
   if (event.new_task != 0) parts |= kNewTask;
   if (event.pid != 0) parts |= kPid;
@@ -188,7 +188,7 @@ uint64_t PartsOf(const Event& event, const EventCodecState& state) {
   if (event.memory_hash != 0) parts |= kMemoryHash;
   if (!event.echo_bytes.empty()) parts |= kEchoBytes;
   if (!event.mark.empty()) parts |= kMark;
-  if (event.echo_hash != 0) parts |= kEchoHash;
+  if (event.written_hash != 0) parts |= kWrittenHash;
   return parts;
 }
 
@@ -211,10 +211,10 @@ void EncodeBody(const Event& event, const ArchDescription& arch, EventCodecState
     for (const MapOp& op : event.map_ops) EncodeMapOp(op, out);
   }
   if (parts & kVectorState) out.Blob(event.vector_state);
-  if (parts & kEcho) {
+  if (parts & kWritten) {
     out.U8(static_cast<uint8_t>(event.echo));
-    out.Varint(event.echo_pieces.size());
-    for (const Event::EchoPiece& piece : event.echo_pieces) {
+    out.Varint(event.written.size());
+    for (const Event::Piece& piece : event.written) {
       out.Varint(piece.address);
       out.Varint(piece.size);
     }
@@ -228,7 +228,7 @@ void EncodeBody(const Event& event, const ArchDescription& arch, EventCodecState
   if (parts & kMemoryHash) out.U64(event.memory_hash);
   if (parts & kEchoBytes) out.Blob(event.echo_bytes);
   if (parts & kMark) out.Blob(event.mark);
-  if (parts & kEchoHash) out.U64(event.echo_hash);
+  if (parts & kWrittenHash) out.U64(event.written_hash);
 }
 
 void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& state, Event& event) {
@@ -253,7 +253,7 @@ void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& st
     for (uint64_t i = 0; i < count && in.ok(); i++) DecodeMapOp(in, event.map_ops.emplace_back());
   }
   if (parts & kVectorState) DecodeBytes(in, event.vector_state);
-  if (parts & kEcho) DecodeEcho(in, event);
+  if (parts & kWritten) DecodeWritten(in, event);
   if (parts & kSignal) event.signal = DecodeInt32(in);
   if (parts & kNewTask) event.new_task = DecodeUint32(in);
   if (parts & kPid) event.pid = DecodeInt32(in);
@@ -270,7 +270,7 @@ void DecodeBody(ByteReader& in, const ArchDescription& arch, EventCodecState& st
   if (parts & kMemoryHash) event.memory_hash = in.U64();
   if (parts & kEchoBytes) DecodeBytes(in, event.echo_bytes);
   if (parts & kMark) DecodeBytes(in, event.mark);
-  if (parts & kEchoHash) event.echo_hash = in.U64();
+  if (parts & kWrittenHash) event.written_hash = in.U64();
 }
 
 std::span<uint8_t> AddRun(std::vector<MemoryWrite>& runs, std::vector<uint8_t>& data,
@@ -309,8 +309,8 @@ void Event::Clear() {
   mark.clear();
   data.clear();
   echo = EchoTarget::kNone;
-  echo_pieces.clear();
-  echo_hash = 0;
+  written.clear();
+  written_hash = 0;
   echo_bytes.clear();
   signal = 0;
   new_task = 0;

@@ -56,7 +56,7 @@ struct MemoryWrite {
 };
 
 // Bytes of Event::data that stood at `address` when the call was made: paths, small inputs. For
-// `dump` only: a replay has them in its own memory.
+// `dump`, and for a replay to compare: it has them in its own memory.
 using MemoryPreview = MemoryWrite;
 
 // A change of a process's mappings, in terms that a replay executes without knowing the syscall
@@ -113,16 +113,16 @@ struct Event {
   std::vector<uint8_t> mark;          // kPreemption: the rest of its StateMark (EncodeMark)
   std::vector<uint8_t> data;
 
-  // kSyscall, kCompleted: these pieces of the task's memory were written to `echo` and are shown
-  // again.
-  EchoTarget echo = EchoTarget::kNone;
-  struct EchoPiece {
+  // kSyscall, kEntered, kCompleted: pieces of the task's memory that the call writes somewhere.
+  struct Piece {
     uint64_t address;
     uint64_t size;
-    bool operator==(const EchoPiece&) const = default;
+    bool operator==(const Piece&) const = default;
   };
-  std::vector<EchoPiece> echo_pieces;
-  uint64_t echo_hash = 0;  // of the pieces' bytes (XXH3), one after the other; 0: not taken
+  std::vector<Piece> written;
+  uint64_t written_hash = 0;  // of their bytes (XXH3), one piece after the other; 0: not taken
+  // kSyscall, kCompleted: it has written them there, all of them, and they are shown again.
+  EchoTarget echo = EchoTarget::kNone;
   // What was written to `echo` without ever being in the task's memory (sendfile): shown again
   // after the pieces.
   std::vector<uint8_t> echo_bytes;

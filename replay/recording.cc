@@ -484,6 +484,8 @@ Status Recording::OnCallEntered(Task& task) {
     OutputRanges(RowOf(task.sys), call, outputs);
     ReadInto(task, outputs, {});
   }
+  // Others may write to its buffers from here on.
+  if (!State(task).writes_echo) AddWritten(task, RowOf(task.sys), UINT64_MAX);
   Write(task);
   return {};
 }

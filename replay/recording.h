@@ -165,11 +165,13 @@ class Recording : public EventSink, private ContentStore {
   int64_t AnswerStrictMode(Task& task);
   int64_t AnswerFilterMode(Task& task, uint64_t flags, uint64_t address);
 
-  // For a call that writes to a file: what of it matters to a replay.
+  // recording_writes.cc: for a call that writes to a file, what of it matters to a replay.
   Result<std::optional<int64_t>> PrepareWrite(Task& task, const Row& row);
   Status FinishWrite(Task& task, const Row& row, int64_t result);
   Status AddFileWriteEffects(Task& task, const FdInfo& info, const Row& row, int64_t result);
   void AddEcho(Task& task, const Row& row, int64_t result);
+  // Of a write that isn't shown again: what a replay is to have in memory too.
+  void AddWritten(Task& task, const Row& row, uint64_t size);
   // Where a call that copies from file to file (sendfile and its kin) begins to read; false if it
   // isn't from a plain file.
   bool FindEchoSource(Task& task);

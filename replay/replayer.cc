@@ -23,10 +23,11 @@
 
 #include "base/fd.h"
 #include "replay/divergence.h"
-#include "replay/echo.h"
+#include "replay/input_comparison.h"
 #include "replay/page_copies.h"
 #include "replay/stack_trace.h"
 #include "replay/state_match.h"
+#include "replay/written_bytes.h"
 #include "snapshot/husk.h"
 #include "supervisor/exec_setup.h"
 #include "supervisor/own_traps.h"
@@ -88,7 +89,9 @@ class Replayer {
   // Of code that is one of the trace's objects: where the recording's machine made its reads of the
   // time-stamp counter trap, and this one can't.
   Status PlantTraps(const Husk& husk, const MappedCode& code, uint32_t object);
-  Status Echo(const Event& event, Husk& husk);
+  // What the call finds in the program's memory, as far as the trace says.
+  Status CompareInputs(const Event& event, Husk& husk);
+  void Echo(const Event& event, const Husk& husk) const;
   Status CheckHash(const Event& event);
 
   Error Diverge(const Event& event, Husk* husk, const Divergence& divergence);
@@ -102,6 +105,7 @@ class Replayer {
   std::vector<ReplayTask> tasks_;
   TrapPlanter planter_;
   ReplayOutcome outcome_;
+  InputComparison inputs_;
 };
 
 // False if nobody reads any more: the replay goes on.
@@ -277,7 +281,8 @@ Status Replayer::Apply(const Event& event) {
       TRY(RunToCall(event, task));
       task.at_entry = true;
       task.registers = task.entry;
-      return ApplyWrites(event, *task.space->husk);
+      TRY(ApplyWrites(event, *task.space->husk));
+      return CompareInputs(event, *task.space->husk);
     case EventKind::kSyscall:
     case EventKind::kCompleted:
       return ApplyCall(event, task);
@@ -429,6 +434,7 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
   Husk& husk = *task.space->husk;
   if (!event.map_ops.empty()) TRY(ApplyMapOps(event, husk, event.before));
   if (!event.writes.empty()) TRY(ApplyWrites(event, husk));
+  TRY(CompareInputs(event, husk));
   if (!event.vector_state.empty()) TRY(ptracer::SetVector(husk.pid(), event.vector_state));
   task.registers = event.after;
   // Not all recordings could see all registers at an exit.
@@ -443,7 +449,8 @@ Status Replayer::ApplyCall(const Event& event, ReplayTask& task) {
   } else {
     TRY(ptracer::SetRegisters(husk.pid(), task.registers));
   }
-  return event.echo != EchoTarget::kNone ? Echo(event, husk) : Status();
+  if (event.echo != EchoTarget::kNone && !options_.quiet) Echo(event, husk);
+  return {};
 }
 
 Status Replayer::ApplyTrap(const Event& event, ReplayTask& task) {
@@ -699,15 +706,16 @@ Status Replayer::PlantTraps(const Husk& husk, const MappedCode& code, uint32_t o
   return {};
 }
 
-Status Replayer::Echo(const Event& event, Husk& husk) {
-  // Before anything of it is shown.
-  if (event.echo_hash != 0 && HashEcho(husk.memory(), event.echo_pieces) != event.echo_hash)
-    return Diverge(event, &husk, {DescribeEvent(event, arch_), "it writes something else", ""});
-  if (options_.quiet) return {};
+Status Replayer::CompareInputs(const Event& event, Husk& husk) {
+  std::optional<std::string> found = inputs_.FindDifference(event, husk.memory());
+  if (!found) return {};
+  return Diverge(event, &husk, {DescribeEvent(event, arch_), *found, ""});
+}
+
+void Replayer::Echo(const Event& event, const Husk& husk) const {
   int fd = event.echo == EchoTarget::kStderr ? 2 : 1;
-  ReadEcho(husk.memory(), event.echo_pieces, [&](ByteSpan bytes) { return WriteAll(fd, bytes); });
+  ReadWritten(husk.memory(), event.written, [&](ByteSpan bytes) { return WriteAll(fd, bytes); });
   WriteAll(fd, event.echo_bytes);
-  return {};
 }
 
 Status Replayer::CheckHash(const Event& event) {

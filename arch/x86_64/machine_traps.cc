@@ -68,8 +68,8 @@ bool AnswerOwnCpuid(void* context, void (*switch_trap)(bool on)) {
   const auto* code = reinterpret_cast<const uint8_t*>(words[REG_RIP]);
   if (code[0] != 0x0f || code[1] != 0xa2) return false;
   switch_trap(false);
-  CpuidResult result = ReadCpuid(static_cast<uint32_t>(words[REG_RAX]),
-                                 static_cast<uint32_t>(words[REG_RCX]));
+  CpuidResult result =
+      ReadCpuid(static_cast<uint32_t>(words[REG_RAX]), static_cast<uint32_t>(words[REG_RCX]));
   switch_trap(true);
   words[REG_RAX] = result.eax;
   words[REG_RBX] = result.ebx;

@@ -11,7 +11,6 @@
 namespace retake {
 namespace {
 
-constexpr uint64_t kBufferPreview = 32;    // bytes of a buffer that are shown
 constexpr uint64_t kStructPreview = 256;   // larger structures are shown as addresses
 constexpr uint64_t kArrayPreview = 512;    // bytes of an array: 32 entries of 16
 constexpr uint64_t kVectorPreview = 8;     // iovecs whose contents are kept
@@ -47,7 +46,7 @@ void KeepIovec(const Call& call, uint64_t iov, uint64_t count, bool contents,
   for (uint64_t i = 0; i < std::min(count, kVectorPreview); ++i) {
     uint64_t entry[2];
     if (!call.memory->ReadValue(iov + i * sizeof entry, &entry)) return;
-    Keep(call, entry[0], std::min(entry[1], kBufferPreview), out);
+    Keep(call, entry[0], std::min(entry[1], kPreviewedBytes), out);
   }
 }
 
@@ -89,7 +88,7 @@ void KeepArgument(const Arg& arg, const Call& call, int index, std::vector<Range
       return;
     case Type::kBuffer:
     case Type::kSocketValue:
-      Keep(call, address, std::min(InputSizeOf(arg, call, index), kBufferPreview), out);
+      Keep(call, address, std::min(InputSizeOf(arg, call, index), kPreviewedBytes), out);
       return;
     case Type::kStrings:
       KeepPointers(call, address, kStringsPreview, true, out);

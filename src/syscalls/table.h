@@ -119,9 +119,10 @@ bool OutputRanges(const Row& row, const Call& call, std::vector<Range>& out);
 // arguments alone): the recorder has to look at memory before the call.
 bool OutputsUnknown(const Row& row, const Call& call);
 
-// Inputs worth keeping for `dump`: path and other strings (whole, up to 4096 bytes), the first 32
-// bytes of buffers that are written out, small structures. Called when the call is done; the memory
-// is read through call.memory.
+// Inputs worth keeping for `dump`: path and other strings (whole, up to 4096 bytes), the first
+// kPreviewedBytes bytes of buffers that are written out, small structures. Called when the call is
+// done; the memory is read through call.memory.
+inline constexpr uint64_t kPreviewedBytes = 32;
 void InputPreviews(const Row& row, const Call& call, std::vector<Range>& out);
 
 // True if the row's previews must be read before the call, since after it the memory is gone

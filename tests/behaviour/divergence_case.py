@@ -47,6 +47,8 @@ def main():
             "result": lambda: (["result", find(events, "openat", occurrence=-1)], []),
             "memory_byte": lambda: (["memory", find(events, "preadv", True)], []),
             "shown": lambda: (["memory", find(events, "pread64", True, -1)], ["main"]),
+            "path": lambda: (["memory", find(events, "readlinkat", True, -1)], ["main"]),
+            "written": lambda: (["memory", find(events, "readv", True, -1)], ["main"]),
             "dropped_event": lambda: (["drop", find(events, "getppid", occurrence=3)], ["InnermostFunction", "main"]),
             "blob": lambda: (["blob", "mapped"], ["main"]),
         }[args.case]()
@@ -57,7 +59,7 @@ def main():
         flags = ["--check"] if args.case == "memory_byte" else []
         replayed = modes.replay(altered, flags=flags)
         report = replayed.err.decode(errors="replace")
-        if args.case in ("result", "memory_byte", "shown") and replayed.describe_status() == "exit 0":
+        if args.case in ("result", "memory_byte", "shown", "path", "written") and replayed.describe_status() == "exit 0":
             raise Failure("the alteration went unnoticed")
         if replayed.describe_status() != "exit 125":
             raise Failure(f"{replayed.describe_status()}: {report}")

@@ -63,7 +63,7 @@ std::vector<Event> SampleEvents(const ArchDescription& arch) {
     if (kind % 3 == 0) event.vector_state.assign(32, 7);
     if (kind % 4 == 0) {
       event.echo = EchoTarget::kStdout;
-      event.echo_pieces.push_back({0x5000, 4});
+      event.written.push_back({0x5000, 4});
     }
     event.signal = kind % 5;
     event.new_task = static_cast<TaskId>(kind % 2);

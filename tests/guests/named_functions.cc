@@ -38,6 +38,17 @@ int main() {
   char word[5] = {};
   CHECK(pread(open("word", O_RDONLY), word, 4, 0) == 4);
   Say("a %s", word);
+  // What it reads comes back as a path, and, behind what a trace keeps for people to read, as
+  // contents of a file.
+  CHECK(symlink("word", "link") == 0);
+  char path[16] = {};
+  CHECK(readlinkat(AT_FDCWD, "link", path, sizeof path - 1) == 4);
+  CHECK(open(path, O_RDONLY) >= 0);
+  WriteFile("long", Pattern(200));
+  char contents[200];
+  iovec halves[] = {{contents + 100, 100}, {contents, 100}};
+  CHECK(readv(open("long", O_RDONLY), halves, 2) == 200);
+  WriteFile("copy", std::string(contents, sizeof contents));
   for (int i = 0; i < 5; ++i) OutermostFunction();
   Say("end");
 }

@@ -128,7 +128,7 @@ Event RandomEvent(std::mt19937_64& random, const ArchDescription& arch) {
   }
   if (random() % 4 == 0) {
     event.echo = static_cast<EchoTarget>(random() % 4);
-    event.echo_pieces.push_back({RandomValue(random), RandomValue(random)});
+    event.written.push_back({RandomValue(random), RandomValue(random)});
   }
   if (random() % 2 == 0) event.signal = static_cast<int32_t>(random() % 65);
   if (random() % 2 == 0) event.new_task = static_cast<TaskId>(random());
