@@ -573,14 +573,16 @@ Status Supervisor::HandleExiting(Task& task) {
   // Killed in a call: what it had done up to there is seen by those who share its memory.
   if (task.in_call() && task.group->members > 1) TRY(sink_.OnCallEntered(task));
   task.phase = Task::Phase::kExiting;
-  // Its memory is looked at through a task that has it.
-  TaskMemory& memory = task.process->memory;
-  for (auto& [pid, other] : tasks_) {
-    if (memory.pid() != task.pid) break;
-    if (other->process == task.process && other->phase != Task::Phase::kExiting)
-      memory.set_pid(pid);
+  if (task.process != nullptr) {
+    // Its memory is looked at through a task that has it.
+    TaskMemory& memory = task.process->memory;
+    for (auto& [pid, other] : tasks_) {
+      if (memory.pid() != task.pid) break;
+      if (other->process == task.process && other->phase != Task::Phase::kExiting)
+        memory.set_pid(pid);
+    }
+    TRY(sink_.OnExiting(task));
   }
-  TRY(sink_.OnExiting(task));
   if (EndsFirst(task)) {
     first_held_ = &task;
     return {};

@@ -51,14 +51,15 @@ class Watchdog : public ::testing::Test {
     sigaction(SIGALRM, &before_, nullptr);
   }
 
-  // Starts a shell command under the supervisor.
-  pid_t Start(const char* command) {
+  // Starts a shell command under the supervisor; the process does `before_exec` first.
+  pid_t Start(const char* command, void (*before_exec)() = [] {}) {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
     pid_t pid = fork();
     if (pid == 0) {
       char byte;
       (void)!read(ends[0], &byte, 1);
+      before_exec();
       execl("/bin/sh", "sh", "-c", command, nullptr);
       _exit(127);
     }
@@ -103,6 +104,13 @@ TEST_F(Watchdog, OneThatSleepsIsWaitedFor) {
   Start("exec sleep 0.9");
   Status ran = RunAll();
   EXPECT_TRUE(ran.ok()) << ran.error().Message();
+}
+
+TEST_F(Watchdog, OneThatIsKilledBeforeItsFirstExecIsGone) {
+  pid_t pid = Start("true", [] { raise(SIGKILL); });
+  Status ran = RunAll();
+  EXPECT_TRUE(ran.ok()) << ran.error().Message();
+  EXPECT_EQ(kill(pid, 0), -1);
 }
 
 TEST_F(Watchdog, OneThatASignalHasStoppedIsWaitedFor) {
