@@ -274,14 +274,17 @@ enum class MemoryKind : uint8_t {
   kKernel,         // the vDSO and its data
 };
 
+// As many protection keys as any architecture has (x86_64; aarch64 has half of them).
+inline constexpr uint64_t kProtectionKeys = 16;
+
 struct MemoryRegion {
   uint64_t start = 0, size = 0;
   uint32_t prot = 0;  // PROT_*
   MemoryKind kind = MemoryKind::kAnonymous;
-  uint64_t flags = 0;   // RegionFlag
-  uint32_t object = 0;  // kFile, kSharedFile: of files; kSharedObject: of shared objects
-  uint64_t offset = 0;  // into it
-  uint32_t protection_key = 0;
+  uint64_t flags = 0;           // RegionFlag
+  uint32_t object = 0;          // kFile, kSharedFile: of files; kSharedObject: of shared objects
+  uint64_t offset = 0;          // into it
+  uint32_t protection_key = 0;  // pkeys(7); 0: none
   std::string name;
 };
 
@@ -389,6 +392,7 @@ struct ProcessState {
   uint64_t execution_denied = 0;  // PR_GET_MDWE
   // Commands of membarrier(2) that it has registered for; all, where the kernel doesn't tell.
   uint64_t membarrier = kAllMembarriers;
+  uint64_t protection_keys = 0;  // that it has allocated: bit n, key n
   uint64_t core_filter = 0;
   int32_t oom_score_adjustment = 0;
   ProgramLayout layout;
@@ -444,6 +448,7 @@ void Visit(V& visit, ProcessState& process) {
   visit("tasks", process.tasks);
   visit("leader_exited", process.leader_exited);
   visit("membarrier", process.membarrier);
+  visit("protection_keys", process.protection_keys);
   visit("guards", process.guards);
   visit("pages_taken", process.pages_taken);
   visit("controlling_terminal", process.controlling_terminal);

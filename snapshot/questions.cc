@@ -2,6 +2,7 @@
 
 #include <linux/prctl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -19,6 +20,9 @@ constexpr int kSignals = 64;
 
 // <linux/prctl.h>; headers of Debian 12 lack it.
 constexpr uint64_t kGetMemoryMerge = 68;
+// In the kernel's half, and no tagged address of the other one.
+constexpr uint64_t kNowhere = ~uint64_t{0} - (2 << 20) + 1;
+
 // <linux/membarrier.h>, Linux 6.3: MEMBARRIER_CMD_GET_REGISTRATIONS.
 constexpr uint64_t kGetRegistrations = 1 << 9;
 
@@ -127,6 +131,11 @@ ProcessQuestions::ProcessQuestions(Injection& injection, const ProcStatus& statu
   no_huge_ = injection.Add(MakeCall(Sys::prctl, PR_GET_THP_DISABLE));
   merges_ = injection.Add(MakeCall(Sys::prctl, kGetMemoryMerge));
   membarrier_ = injection.Add(MakeCall(Sys::membarrier, kGetRegistrations));
+  // Where nothing can be mapped, the kernel looks at the key first: ENOMEM if there is such a one,
+  // else EINVAL (mm/mprotect.c, do_mprotect_pkey).
+  for (uint64_t key = 1; key < kProtectionKeys; ++key) {
+    keys_.push_back(injection.Add(MakeCall(Sys::pkey_mprotect, kNowhere, 1, PROT_NONE, key)));
+  }
 }
 
 Status ProcessQuestions::Answer(const Injection& injection, ProcessState& out) const {
@@ -168,6 +177,10 @@ Status ProcessQuestions::Answer(const Injection& injection, ProcessState& out) c
   out.merges_memory = injection.result(merges_) == 1;
   uint64_t registrations = injection.result(membarrier_);
   if (!CallFailed(registrations)) out.membarrier = registrations;
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    if (injection.result(keys_[i]) == static_cast<uint64_t>(-ENOMEM))
+      out.protection_keys |= uint64_t{2} << i;
+  }
   return {};
 }
 

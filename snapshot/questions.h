@@ -62,6 +62,7 @@ class ProcessQuestions {
   std::vector<Timer> timers_;
   size_t brk_, dumpable_, subreaper_call_, denied_, no_huge_, merges_, membarrier_;
   uint64_t subreaper_;
+  std::vector<size_t> keys_;  // of protection keys, from 1
 };
 
 }  // namespace retake

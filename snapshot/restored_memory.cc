@@ -17,6 +17,11 @@ namespace {
 
 constexpr uint64_t kAccess = PROT_READ | PROT_WRITE | PROT_EXEC;
 
+// What can only be executed has one of the kernel's.
+bool HasKey(const MemoryRegion& region) {
+  return region.protection_key != 0 && (region.prot & kAccess) != PROT_EXEC;
+}
+
 bool IsKernels(const Mapping& mapping) { return mapping.is_vdso() || mapping.is_vvar(); }
 
 // Advice that smaps showed as a flag, <linux/mman.h>.
@@ -154,13 +159,36 @@ Status RestoredProcess::FillPages(std::vector<PageRange> ranges, CheckpointReade
   return {};
 }
 
+// Allocated are the lowest, one after the other, up to the last one needed.
+Result<uint64_t> RestoredProcess::AllocateKeys(const ProcessState& state) {
+  uint64_t needed = state.protection_keys;
+  for (const MemoryRegion& region : state.memory) {
+    if (region.protection_key >= kProtectionKeys)
+      return Error(0, fmt::format("it has protection key {}: damaged", region.protection_key),
+                   pid_);
+    if (HasKey(region)) needed |= uint64_t{1} << region.protection_key;
+  }
+  uint64_t allocated = 0;
+  for (uint64_t key = 1; needed >> key != 0; ++key) {
+    if (TRY(Call(MakeCall(Sys::pkey_alloc))) != key)
+      return Error(0, "it has protection keys, and this machine doesn't give as many", pid_);
+    allocated |= uint64_t{1} << key;
+  }
+  return allocated;
+}
+
 Status RestoredProcess::ProtectRegions(const ProcessState& state) {
+  uint64_t allocated = TRY(AllocateKeys(state));
   std::vector<BatchCall> calls;
   for (const MemoryRegion& region : state.memory) {
     bool is_private = region.kind == MemoryKind::kAnonymous || region.kind == MemoryKind::kFile;
     uint64_t prot = region.prot & kAccess;
-    if (is_private && prot != (prot | PROT_READ | PROT_WRITE))
+    if (HasKey(region)) {
+      calls.push_back(
+          MakeCall(Sys::pkey_mprotect, region.start, region.size, prot, region.protection_key));
+    } else if (is_private && prot != (prot | PROT_READ | PROT_WRITE)) {
       calls.push_back(MakeCall(Sys::mprotect, region.start, region.size, prot));
+    }
     if (region.kind == MemoryKind::kKernel) continue;
     for (const Advice& advice : kAdvice) {
       if ((region.flags & advice.flag) == 0) continue;
@@ -175,6 +203,9 @@ Status RestoredProcess::ProtectRegions(const ProcessState& state) {
   }
   for (const GuardRange& guard : state.guards)
     calls.push_back(MakeCall(Sys::madvise, guard.start, guard.size, kGuardInstall));
+  for (uint64_t key = 1; allocated >> key != 0; ++key) {
+    if ((state.protection_keys >> key & 1) == 0) calls.push_back(MakeCall(Sys::pkey_free, key));
+  }
   return Run(calls, "can't protect its memory");
 }
 

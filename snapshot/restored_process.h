@@ -130,6 +130,8 @@ class RestoredProcess {
   Status MapRegions(const ProcessState& state);
   Status StartPager(LazyMemory memory, CheckpointReader& pages, std::vector<PageRange>& at_once);
   Status FillPages(std::vector<PageRange> ranges, CheckpointReader& pages);
+  // Bit n, key n: those that are allocated now.
+  Result<uint64_t> AllocateKeys(const ProcessState& state);
   Status ProtectRegions(const ProcessState& state);
   Status SealRegions(const ProcessState& state);
   Status SetLayout(const ProcessState& state, int executable);

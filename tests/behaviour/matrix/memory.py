@@ -60,7 +60,11 @@ m = mapped(); poke(m, b'abcd'); call('pkey_mprotect', m, PAGE, 3, key)
 try: key = call('pkey_alloc', 0, 0)
 except OSError as e: raise Unavailable("pkey_alloc: " + os.strerror(e.errno))
 libc.pkey_set(key, 2)
-""", "libc.pkey_get(key), call('pkey_alloc', 0, 0) - key"),
+def next_key():
+    other = call('pkey_alloc', 0, 0)
+    call('pkey_free', other)
+    return other - key
+""", "libc.pkey_get(key), next_key()"),
     ("huge pages of hugetlbfs", """
 try: m = mapped(2 << 20, 3, 0x40022)
 except OSError as e: raise Unavailable("mmap: " + os.strerror(e.errno))
