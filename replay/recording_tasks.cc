@@ -172,7 +172,7 @@ Status Recording::OnReleased(Task& task) {
 
 Status Recording::OnGone(Task& task, WaitStatus status) {
   TaskState& state = State(task);
-  if (state.process == nullptr) return {};  // killed before its first exec
+  if (events_ == 0) return {};  // killed before its first exec
   Begin(task, EventKind::kTaskGone);
   event_.wait_status = status.raw();
   event_.pid = task.pid;

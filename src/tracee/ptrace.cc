@@ -36,6 +36,8 @@ struct DispatchConfiguration {
   uint64_t mode, selector, offset, size;
 };
 
+thread_local std::vector<Stop> put_back;
+
 // glibc types ptrace's request as an enum on one architecture and an int elsewhere.
 template <typename A, typename D>
 long Raw(int request, pid_t pid, A address, D data) {
@@ -272,6 +274,11 @@ Status SetSigmask(pid_t pid, uint64_t mask) {
 }
 
 Result<std::optional<Stop>> WaitAny() {
+  if (!put_back.empty()) {
+    Stop stop = put_back.front();
+    put_back.erase(put_back.begin());
+    return std::optional(stop);
+  }
   int status = 0;
   pid_t pid = waitpid(-1, &status, __WALL | __WNOTHREAD);
   if (pid > 0) return std::optional(Stop{pid, WaitStatus(status)});
@@ -279,7 +286,15 @@ Result<std::optional<Stop>> WaitAny() {
   return ErrnoError("can't wait for the program");
 }
 
+void PutBack(pid_t pid, WaitStatus status) { put_back.push_back({pid, status}); }
+
 Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds) {
+  auto kept = std::ranges::find(put_back, pid, &Stop::pid);
+  if (kept != put_back.end()) {
+    WaitStatus status = kept->status;
+    put_back.erase(kept);
+    return std::optional(status);
+  }
   int64_t deadline = milliseconds > 0 ? MonotonicMilliseconds() + milliseconds : 0;
   // With a bound: poll, at first without sleeping, since most waits end within microseconds.
   for (int round = 0;; ++round) {

@@ -90,6 +90,9 @@ Result<std::optional<Stop>> WaitAny();
 // Waits for one task, for at most `milliseconds` (0: does not block; negative: for ever, for a task
 // that is certain to stop). nullopt if it didn't stop in time.
 Result<std::optional<WaitStatus>> WaitOne(pid_t pid, int milliseconds);
+// For whoever waited for something else, and met a stop that is this thread's main loop's to see (a
+// task's end, at any moment): the next wait for it, or for any, has it again.
+void PutBack(pid_t pid, WaitStatus status);
 // Kills a process that is traced, and waits until it is gone.
 void KillAndReap(pid_t pid);
 // Reaps all children of this process, all of which have been killed; no longer than that.

@@ -20,6 +20,13 @@ BatchCall MakeCall(Sys sys, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, 
   return BatchCall{static_cast<uint64_t>(HostArch().NumberOf(sys)), {a0, a1, a2, a3, a4, a5}, 0};
 }
 
+// It was killed: the wait that is for its stops hears of that.
+Error RemoteCalls::MeetOther(WaitStatus status) const {
+  ptracer::PutBack(pid_, status);
+  return Error(ESRCH, fmt::format("an injected call met an unexpected stop ({:#x})", status.raw()),
+               pid_);
+}
+
 Result<uint64_t> RemoteCalls::CallAt(uint64_t address, const BatchCall& call) {
   Registers registers = registers_;
   machine::SetCall(registers, call.number, call.args);
@@ -36,9 +43,7 @@ Result<uint64_t> RemoteCalls::CallAt(uint64_t address, const BatchCall& call) {
       case StopKind::kSeccomp:
         break;
       default:
-        return Error(ESRCH,
-                     fmt::format("an injected call met an unexpected stop ({:#x})", status->raw()),
-                     pid_);
+        return MeetOther(*status);
     }
   }
   TRY(ptracer::GetRegisters(pid_, registers));
@@ -104,9 +109,7 @@ Status RemoteCalls::WaitForBreak() {
       case StopKind::kEventStop:  // an interrupt that was on its way
         break;
       default:
-        return Error(ESRCH,
-                     fmt::format("an injected call met an unexpected stop ({:#x})", status->raw()),
-                     pid_);
+        return MeetOther(*status);
     }
   }
 }

@@ -66,6 +66,7 @@ class RemoteCalls {
  private:
   Result<uint64_t> VdsoSyscall(std::span<const Mapping> mappings) const;
   Result<pid_t> AwaitChild();
+  Error MeetOther(WaitStatus status) const;
   // One call through the syscall instruction at `address`, with stops at entry and exit.
   Result<uint64_t> CallAt(uint64_t address, const BatchCall& call);
   Status RunBatch(std::span<BatchCall> calls);

@@ -135,6 +135,25 @@ class Case:
         if outcome.out != b"early\nlate\n" or outcome.describe_status() != "exit 0":
             raise Failure(f"{outcome.describe_status()} {engine.show(outcome.out)} {engine.show(outcome.err)}")
 
+    def killed_early(self):
+        """Killed at any moment of its start, the program leaves nothing, or a trace up to there."""
+        moments = 40
+        for moment in range(moments):
+            shutil.rmtree(self.trace, ignore_errors=True)
+            process = self.start([self.guest("exit_code"), "7"])
+            time.sleep(0.012 * engine.SLOWNESS * moment / moments)
+            process.kill()
+            self.finish(process)
+            self.end_of_all()
+            if not (self.trace / "manifest").exists():
+                continue
+            replayed = self.modes.replay()
+            report = replayed.err.decode(errors="replace")
+            whole = replayed.describe_status() in ("signal 9", "exit 7")
+            cut = replayed.describe_status() == "exit 125" and "the recorder was killed" in report
+            if not whole and not cut:
+                raise Failure(f"killed at moment {moment}: {replayed.describe_status()}: {report}")
+
     def recorded_directory(self):
         """Without -o, traces go to $RETAKE_DIR as NAME-N, and `latest` is the newest."""
         hello = self.guest("hello")
