@@ -52,7 +52,8 @@ class Watchdog : public ::testing::Test {
   }
 
   // Starts a shell command under the supervisor; the process does `before_exec` first.
-  pid_t Start(const char* command, void (*before_exec)() = [] {}) {
+  pid_t Start(
+      const char* command, void (*before_exec)() = [] {}) {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
     pid_t pid = fork();
