@@ -52,15 +52,14 @@ class Watchdog : public ::testing::Test {
   }
 
   // Starts a shell command under the supervisor; the process does `before_exec` first.
-  pid_t Start(
-      const char* command, void (*before_exec)() = [] {}) {
+  pid_t Start(const char* command, void (*before_exec)() = nullptr) {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
     pid_t pid = fork();
     if (pid == 0) {
       char byte;
       (void)!read(ends[0], &byte, 1);
-      before_exec();
+      if (before_exec != nullptr) before_exec();
       execl("/bin/sh", "sh", "-c", command, nullptr);
       _exit(127);
     }
