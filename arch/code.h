@@ -99,6 +99,11 @@ size_t BreakpointPcOffset();
 // for setting.
 void MakeVectorComparable(std::vector<uint8_t>& state);
 
+// Whether a system call takes from a task what it has in its vector registers, as aarch64's kernel
+// drops what SVE's have beyond 16 bytes, and its predicates; and whether this state has any of it.
+bool CallsDropVectorState();
+bool HasDroppedByCalls(ByteSpan state);
+
 // --- Moving code
 
 // Instructions copied to another address, so that executing the copy does what the originals did,

@@ -5,6 +5,8 @@
 // by a load-exclusive is lost at any exception, a step's too, so the sequence up to its
 // store-exclusive is one step. What is relative to the pc: adr, adrp, literal loads, branches. A
 // branch reaches 128 MiB. Source: Arm Architecture Reference Manual, C4.1.
+#include <elf.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -339,6 +341,12 @@ void MakeVectorComparable(std::vector<uint8_t>& state) {
     }
   }
   memcpy(state.data(), &plain, sizeof plain);
+}
+
+// arch/arm64/kernel/entry-common.c, fp_user_discard.
+bool CallsDropVectorState() { return VectorRegset() != NT_PRFPREG; }
+bool HasDroppedByCalls(ByteSpan state) {
+  return IsSveRegset(state) && (SveHeaderOf(state).flags & kSveLayout) != 0;
 }
 
 Result<MovedCode> MoveCode(uint64_t from, ByteSpan code, size_t at_least, uint64_t to) {

@@ -395,6 +395,9 @@ void MakeVectorComparable(std::vector<uint8_t>& state) {
   if (state.size() >= kLegacyBytes + 8) memset(state.data() + kLegacyBytes, 0, 8);
 }
 
+bool CallsDropVectorState() { return false; }
+bool HasDroppedByCalls(ByteSpan) { return false; }
+
 Result<MovedCode> MoveCode(uint64_t from, ByteSpan code, size_t at_least, uint64_t to) {
   Mover mover(from, code, to);
   size_t at = 0;

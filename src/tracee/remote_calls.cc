@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arch/code.h"
+
 namespace retake {
 namespace {
 
@@ -20,6 +22,14 @@ BatchCall MakeCall(Sys sys, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, 
   return BatchCall{static_cast<uint64_t>(HostArch().NumberOf(sys)), {a0, a1, a2, a3, a4, a5}, 0};
 }
 
+Result<std::vector<uint8_t>> RemoteCalls::DroppedByCalls() const {
+  std::vector<uint8_t> state;
+  if (!machine::CallsDropVectorState()) return state;
+  TRY(ptracer::GetVector(pid_, state));
+  if (!machine::HasDroppedByCalls(state)) state.clear();
+  return state;
+}
+
 // It was killed: the wait that is for its stops hears of that.
 Error RemoteCalls::MeetOther(WaitStatus status) const {
   ptracer::PutBack(pid_, status);
@@ -31,6 +41,7 @@ Result<uint64_t> RemoteCalls::CallAt(uint64_t address, const BatchCall& call) {
   Registers registers = registers_;
   machine::SetCall(registers, call.number, call.args);
   SetPc(registers, address);
+  std::vector<uint8_t> dropped = TRY(DroppedByCalls());
   TRY(ptracer::SetRegisters(pid_, registers));
   int syscall_stops = 0;
   while (syscall_stops < 2) {
@@ -46,6 +57,7 @@ Result<uint64_t> RemoteCalls::CallAt(uint64_t address, const BatchCall& call) {
         return MeetOther(*status);
     }
   }
+  if (!dropped.empty()) TRY(ptracer::SetVector(pid_, dropped));
   TRY(ptracer::GetRegisters(pid_, registers));
   return static_cast<uint64_t>(machine::ResultOf(registers));
 }
@@ -122,10 +134,12 @@ Status RemoteCalls::RunBatch(std::span<BatchCall> calls) {
   memcpy(bytes.data() + sizeof header, calls.data(), calls.size_bytes());
   uint64_t data = stub_ + kStubCodeSize;
   TRY(memory_.Write(data, bytes));
+  std::vector<uint8_t> dropped = TRY(DroppedByCalls());
   Registers registers = registers_;
   SetPc(registers, stub_ + stub.batch_entry);
   TRY(ptracer::SetRegisters(pid_, registers));
   TRY(WaitForBreak());
+  if (!dropped.empty()) TRY(ptracer::SetVector(pid_, dropped));
   if (!memory_.Read(data + sizeof header, calls.data(), calls.size_bytes())) {
     return Error(ESRCH, "can't read the results of injected calls", pid_);
   }

@@ -2,8 +2,8 @@
 //
 // The first goes through a syscall instruction of the vDSO and maps the stub page; every later one
 // is a batch in the stub (stub/layout.h): one resume and one stop for any number of calls. All of
-// these leave the task's registers changed; the caller sets them again, as it does at the end of
-// every stop anyway.
+// these leave the task's general registers changed; the caller sets them again, as it does at the
+// end of every stop anyway. Vector registers are as before.
 #ifndef RETAKE_TRACEE_REMOTE_CALLS_H_
 #define RETAKE_TRACEE_REMOTE_CALLS_H_
 
@@ -67,6 +67,8 @@ class RemoteCalls {
   Result<uint64_t> VdsoSyscall(std::span<const Mapping> mappings) const;
   Result<pid_t> AwaitChild();
   Error MeetOther(WaitStatus status) const;
+  // The vector state that has to be set again behind a call; empty where there is no need.
+  Result<std::vector<uint8_t>> DroppedByCalls() const;
   // One call through the syscall instruction at `address`, with stops at entry and exit.
   Result<uint64_t> CallAt(uint64_t address, const BatchCall& call);
   Status RunBatch(std::span<BatchCall> calls);

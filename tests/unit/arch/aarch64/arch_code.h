@@ -2,6 +2,8 @@
 #ifndef RETAKE_TESTS_UNIT_ARCH_AARCH64_ARCH_CODE_H_
 #define RETAKE_TESTS_UNIT_ARCH_AARCH64_ARCH_CODE_H_
 
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #include <ucontext.h>
 
 #include <cstdint>
@@ -55,6 +57,14 @@ inline void KeepInVectorRegister(double& value) { asm volatile("" : "+w"(value))
 template <typename Pair>
 void KeepPairInVectorRegister(Pair& value) {
   asm volatile("" : "+w"(value));
+}
+// Sets a vector register and a predicate, as long as they are, and computes for ever with them set.
+[[noreturn]] inline void HoldVectorRegisters() {
+  if ((getauxval(AT_HWCAP) & HWCAP_SVE) != 0) {
+    asm volatile(".arch_extension sve\n\tptrue p1.b\n\tindex z3.d, #1, #1\n1: b 1b" ::: "v3");
+  }
+  asm volatile("movi v3.16b, #1\n1: b 1b" ::: "v3");
+  __builtin_unreachable();
 }
 // There are no repeated instructions here.
 inline void FillMemory(void* memory, uint64_t size, uint8_t byte) {

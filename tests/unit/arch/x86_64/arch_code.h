@@ -44,6 +44,11 @@ template <typename Pair>
 void KeepPairInVectorRegister(Pair& value) {
   asm volatile("" : "+x"(value));
 }
+// Sets a vector register, and computes for ever with it set.
+[[noreturn]] inline void HoldVectorRegisters() {
+  asm volatile("pcmpeqd %%xmm3, %%xmm3\n1: jmp 1b" ::: "xmm3");
+  __builtin_unreachable();
+}
 // By one repeated instruction.
 inline void FillMemory(void* memory, uint64_t size, uint8_t byte) {
   asm volatile("rep stosb" : "+D"(memory), "+c"(size) : "a"(byte) : "memory");
