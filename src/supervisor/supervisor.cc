@@ -218,7 +218,7 @@ Status Supervisor::HandleCallEntry(Task& task, bool at_filter) {
     task.at_entry = false;
   } else if (machine::HiddenAtSyscallStops() && !task.at_entry) {
     // The filter's stop comes next.
-    task.entry = registers;
+    task.seen_at_entry = registers;
     task.at_entry = true;
     return ptracer::Resume(task.pid, ResumeKind::kToSyscall);
   } else if (HostArch().SysOf(static_cast<int64_t>(machine::SyscallNumber(registers))) ==
@@ -263,7 +263,7 @@ void Supervisor::EnterCall(Task& task, const Registers& registers) {
 
 Status Supervisor::HandleRefusedCall(Task& task) {
   task.at_entry = false;
-  Registers entry = task.entry;
+  Registers entry = task.seen_at_entry;
   // What syscall stops hide is seen in the stop after this one, before the program goes on.
   TRY(ptracer::Interrupt(task.pid));
   TRY(ptracer::Resume(task.pid, ResumeKind::kContinue));

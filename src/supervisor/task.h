@@ -123,6 +123,7 @@ struct Task {
   bool trap_pending = false;  // a stop that we have asked for is still to come
   bool settles = false;       // its present call writes memory when it begins to sleep, and after
   bool at_entry = false;      // has been seen at an entry; the stop of the filter is to come
+  Registers seen_at_entry;    // then: of a new call, or of one that is made again
   bool listens = false;       // stopped by a signal, for its own reasons
   bool refused = false;       // an outer filter has refused its present call
   int64_t call_began = 0;     // ms: of a call whose timeout may have to be shortened

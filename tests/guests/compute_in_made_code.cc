@@ -36,7 +36,7 @@ int main(int argc, char**) {
   uint64_t sum = 0;
   for (int i = 0; ticks < 20; ++i) {
     const size_t at = static_cast<size_t>(i) % 7 * 64;
-    memset(writable, 0, page);
+    memset(writable, 0, 512);
     memcpy(writable + at, kLoadAndCount, sizeof kLoadAndCount);
     __builtin___clear_cache(writable, writable + page);
     __builtin___clear_cache(code, code + page);
