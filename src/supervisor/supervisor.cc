@@ -384,12 +384,13 @@ void Supervisor::RestoreArguments(const Task& task, Registers& registers) const 
 Status Supervisor::HandleCallExit(Task& task) {
   Registers found;
   TRY(ptracer::GetRegisters(task.pid, found));
-  CompleteExit(task.sys, task.entry, task.process->memory, found);
   if (machine::ResultOf(found) == -EINTR && InterruptedByIgnored(task)) {
     ShortenTimeout(task, found);
     machine::SetResult(found, kRestartUnlessHandled);
+    // With the number of the call: the kernel has to know that this is one.
     TRY(ptracer::SetRegisters(task.pid, found));
   }
+  CompleteExit(task.sys, task.entry, task.process->memory, found);
   if (machine::IsRestart(machine::ResultOf(found))) {
     task.phase = Task::Phase::kInterrupted;
     task.last = found;
