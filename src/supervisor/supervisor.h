@@ -216,6 +216,12 @@ class Supervisor {
   // back (DESIGN trap 16).
   Status UndoForcedSignal(Task& task, int signal, const Registers& registers);
   Status CheckHeldSignals();
+  // Of a stopped task: signals that wait for it, or for its process, and that it doesn't block.
+  struct PendingSignals {
+    bool ignored = false;  // one that the program ignores
+    bool others = false;   // any other
+  };
+  static PendingSignals PendingOf(const Task& task);
   // Whether the task's call ended with EINTR for signals only that the program ignores, and can be
   // made again. Without a tracer they would never have been sent.
   static bool InterruptedByIgnored(const Task& task);

@@ -90,6 +90,11 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
   bool in_call = static_cast<int64_t>(machine::SyscallNumber(registers)) >= 0;
   if (in_call || task.phase != Task::Phase::kUser) return Arrive(task, stop);
 
+  // It has executed nothing since its last event, and a signal is on its way: one that it has sent
+  // itself comes before anything else that it does.
+  if (machine::Comparable(registers) == machine::Comparable(task.last) && PendingOf(task).others)
+    return UnlessGone(Continue(task.pid));
+
   ShareGroup& group = *task.group;
   uint64_t pc = Pc(registers);
   if (dear && group.futile_looks.LeaveOut(pc)) return UnlessGone(Continue(task.pid));

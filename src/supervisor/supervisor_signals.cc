@@ -67,18 +67,24 @@ bool CanWaitAgain(const Task& task) {
 
 }  // namespace
 
-bool Supervisor::InterruptedByIgnored(const Task& task) {
-  if (!CanWaitAgain(task)) return false;
+Supervisor::PendingSignals Supervisor::PendingOf(const Task& task) {
+  PendingSignals found;
   Result<ProcStatus> status = ProcStatus::ReadTask(task.leader, task.pid);
-  if (!status.ok()) return false;
+  if (!status.ok()) return found;
   uint64_t pending =
       (status->Number("SigPnd", 16) | status->Number("ShdPnd", 16)) & ~status->Number("SigBlk", 16);
-  if (pending == 0) return false;
   for (int signal = 1; signal <= SignalActions::kSignals; ++signal) {
-    bool is_pending = (pending >> (signal - 1) & 1) != 0;
-    if (is_pending && task.signals->FateOf(signal) != SignalFate::kIgnored) return false;
+    if ((pending >> (signal - 1) & 1) == 0) continue;
+    bool ignored = task.signals->FateOf(signal) == SignalFate::kIgnored;
+    (ignored ? found.ignored : found.others) = true;
   }
-  return true;
+  return found;
+}
+
+bool Supervisor::InterruptedByIgnored(const Task& task) {
+  if (!CanWaitAgain(task)) return false;
+  PendingSignals pending = PendingOf(task);
+  return pending.ignored && !pending.others;
 }
 
 void Supervisor::ShortenTimeout(Task& task, Registers& exit) {
