@@ -36,6 +36,8 @@ constexpr uint64_t kNoSyscall = 0xffffffff;
 // branch was made and is gone after any single instruction.
 constexpr uint64_t kSingleStep = uint64_t{1} << 21;
 constexpr uint64_t kBranchType = uint64_t{3} << 10;
+// PSTATE.SSBS.
+constexpr uint64_t kStoreBypassSafe = uint64_t{1} << 12;
 
 // ERESTARTSYS and ERESTART_RESTARTBLOCK of Linux include/linux/errno.h.
 constexpr int64_t kFirstRestart = -512;
@@ -134,7 +136,9 @@ bool IsReentryOf(const Registers& first, const Registers& entry) {
 
 Registers Comparable(const Registers& regs) {
   Registers out = regs;
-  out.words[kPstate] &= ~(kSingleStep | kBranchType);
+  // A CPU that hasn't got the bit shows it or not as the kernel has last set it.
+  static const bool has_ssbs = (getauxval(AT_HWCAP) & HWCAP_SSBS) != 0;
+  out.words[kPstate] &= ~(kSingleStep | kBranchType | (has_ssbs ? 0 : kStoreBypassSafe));
   out.words[kSyscallNumber] = static_cast<uint32_t>(regs.words[kSyscallNumber]);
   if (NumberAt(regs) >= 0) out.words[kX7] = 0;
   return out;
