@@ -24,6 +24,8 @@ namespace retake {
 
 class CodeGuard {
  public:
+  // Guards nothing.
+  explicit CodeGuard(pid_t pid) : pid_(pid) {}
   // For `size` bytes at `site`. It is lowered. The mappings must stay as they are while it is used.
   static Result<CodeGuard> For(pid_t pid, uint64_t site, uint64_t size);
 
@@ -47,7 +49,6 @@ class CodeGuard {
     uint64_t start, end;
     uint32_t prot;  // the program's
   };
-  explicit CodeGuard(pid_t pid) : pid_(pid) {}
   Status Protect(TaskMemory& memory, const Registers& registers, bool raise);
 
   pid_t pid_;

@@ -108,7 +108,8 @@ class Search {
         site_(Pc(mark.registers)),
         comparison_(pid, memory, mark),
         stepper_(pid, memory),
-        alarm_(pid, options.limit) {}
+        alarm_(pid, options.limit),
+        guard_(pid) {}
 
   Result<MatchOutcome> Run();
 
@@ -136,12 +137,15 @@ class Search {
   // Before the task is let go on with patched code.
   Result<Next> RaiseGuard();
   // The task's stop is the guard's: lets it write.
-  Result<bool> IsGuards();
   Result<Next> LetWrite();
+  // The task is in its own code, with no jump there: looks if it is at the mark, and puts the jump
+  // back where the code is still what the trampoline was made for.
+  Result<Next> PutJumpBack();
   Next End(Kind kind) {
     outcome_.kind = kind;
     return Next::kEnd;
   }
+  bool IsGuards() const { return status_.kind() == StopKind::kSignal && guard_.Stopped(info_); }
   bool IsTrap() const { return status_.kind() == StopKind::kSignal && status_.signal() == SIGTRAP; }
   Status MoveTo(uint64_t pc) {
     SetPc(registers_, pc);
@@ -156,10 +160,11 @@ class Search {
   StateComparison comparison_;
   Stepper stepper_;
   Alarm alarm_;
+  CodeGuard guard_;
   MatchOutcome outcome_;
   Registers registers_;
   WaitStatus status_;
-  std::optional<CodeGuard> guard_;
+  siginfo_t info_{};  // of the signal that Resume() has stopped at
   std::optional<CompareTrampoline> trampoline_;
   bool no_trampoline_ = false;
   std::vector<size_t> telling_;         // words of registers, those that changed last first
@@ -169,33 +174,26 @@ class Search {
 
 Result<bool> Search::IsHere() {
   if (!comparison_.RegistersEqual(registers_)) return false;
-  if (guard_ && guard_->is_raised()) {
+  if (guard_.is_raised()) {
     // What can be written is to be what the program sees.
     TRY(alarm_.Silence());
-    TRY(guard_->Lower(memory_, registers_));
+    TRY(guard_.Lower(memory_, registers_));
   }
   return comparison_.RestEqual(registers_);
 }
 
 Result<Search::Next> Search::RaiseGuard() {
-  if (!guard_->is_needed() || guard_->is_raised()) return Next::kGoOn;
+  if (!guard_.is_needed() || guard_.is_raised()) return Next::kGoOn;
   TRY(alarm_.Silence());
   if (alarm_.heard()) return End(Kind::kLimit);
-  TRY(guard_->Raise(memory_, registers_));
+  TRY(guard_.Raise(memory_, registers_));
   alarm_.Start();
   return Next::kGoOn;
 }
 
-Result<bool> Search::IsGuards() {
-  if (!guard_ || status_.gone() || status_.kind() != StopKind::kSignal) return false;
-  siginfo_t info;
-  TRY(ptracer::GetSiginfo(pid_, info));
-  return guard_->Stopped(info);
-}
-
 Result<Search::Next> Search::LetWrite() {
   TRY(alarm_.Silence());
-  TRY(guard_->Lower(memory_, registers_));
+  TRY(guard_.Lower(memory_, registers_));
   for (;;) {
     StepOutcome outcome = TRY(stepper_.StepWhole(registers_));
     Next next = TRY(StopOf(outcome));
@@ -216,9 +214,8 @@ Result<Search::Next> Search::Resume() {
     if (status_.kind() == StopKind::kEventStop || status_.kind() == StopKind::kGroupStop) continue;
     if (status_.kind() != StopKind::kSignal) break;
     if (alarm_.Hear(status_)) return End(Kind::kLimit);
-    siginfo_t info;
-    TRY(ptracer::GetSiginfo(pid_, info));
-    if (info.si_code > 0) break;
+    TRY(ptracer::GetSiginfo(pid_, info_));
+    if (info_.si_code > 0) break;
   }
   return Next::kGoOn;
 }
@@ -234,7 +231,7 @@ Result<Search::Next> Search::StopOf(StepOutcome outcome) {
         siginfo_t info;
         TRY(ptracer::GetSiginfo(pid_, info));
         if (info.si_code <= 0) return Next::kGoOn;  // from outside: step again
-        if (guard_ && guard_->Stopped(info)) return LetWrite();
+        if (guard_.Stopped(info)) return LetWrite();
       } else if (!status_.gone() && (status_.kind() == StopKind::kEventStop ||
                                      status_.kind() == StopKind::kGroupStop)) {
         return Next::kGoOn;
@@ -298,7 +295,7 @@ Result<Search::Next> Search::PassByBreakpoint() {
     if (next == Next::kEnd) return next;
     if (IsTrap() && Pc(registers_) == site_ + machine::BreakpointPcOffset()) {
       TRY(MoveTo(site_));
-    } else if (TRY(IsGuards())) {
+    } else if (IsGuards()) {
       next = TRY(LetWrite());
       if (next == Next::kEnd || Pc(registers_) != site_) return next;
     } else {
@@ -337,13 +334,7 @@ Result<Search::Next> Search::LeaveMiddle() {
     Next next = TRY(StopOf(outcome));
     if (next == Next::kEnd) return next;
   } while (trampoline_->IsInMiddle(Pc(registers_)));
-  if (Pc(registers_) == site_) {
-    ++outcome_.passings;
-    if (TRY(IsHere())) return End(Kind::kMatched);
-  }
-  TRY(trampoline_->Arm(memory_));
-  if (Pc(registers_) == site_) TRY(MoveTo(trampoline_->resume_pc()));
-  return Next::kGoOn;
+  return PutJumpBack();
 }
 
 // The task was stopped for a reason of ours somewhere in the comparison: to where its registers are
@@ -366,7 +357,10 @@ Result<Search::Next> Search::WriteUnderTrampoline() {
   SetPc(registers_, trampoline_->OriginalPc(Pc(registers_)));
   TRY(trampoline_->Disarm(memory_));
   Next next = TRY(LetWrite());
-  if (next == Next::kEnd) return next;
+  return next == Next::kEnd ? next : PutJumpBack();
+}
+
+Result<Search::Next> Search::PutJumpBack() {
   if (!trampoline_->IsOf(memory_)) {
     outcome_.passings += trampoline_->Passings(memory_);
     TRY(trampoline_->Unmap(pid_, memory_, registers_));
@@ -388,15 +382,15 @@ Result<Search::Next> Search::RunTrampoline() {
   if (next == Next::kEnd) return next;
   next = TRY(Resume());
   if (next == Next::kEnd) return next;
-  if (TRY(IsGuards())) return WriteUnderTrampoline();
+  if (IsGuards()) return WriteUnderTrampoline();
   uint64_t pc = Pc(registers_);
   if (status_.kind() == StopKind::kSignal) {
     if (IsTrap() && trampoline_->IsMatch(pc)) {
       SetPc(registers_, site_);
       // Where the program can write, the jump would be a difference.
-      if (guard_->is_needed()) TRY(trampoline_->Disarm(memory_));
+      if (guard_.is_needed()) TRY(trampoline_->Disarm(memory_));
       if (TRY(IsHere())) return End(Kind::kMatched);
-      if (guard_->is_needed()) TRY(trampoline_->Arm(memory_));
+      if (guard_.is_needed()) TRY(trampoline_->Arm(memory_));
       TRY(MoveTo(trampoline_->resume_pc()));
       return Next::kGoOn;
     }
@@ -444,7 +438,7 @@ Result<MatchOutcome> Search::Run() {
     if (outcome_.kind == Kind::kLimit) TRY(LeaveTrampoline());
     TRY(trampoline_->Remove(pid_, memory_, registers_));
   }
-  if (guard_ && guard_->is_raised() && !status_.gone()) TRY(guard_->Lower(memory_, registers_));
+  if (!status_.gone()) TRY(guard_.Lower(memory_, registers_));
   outcome_.registers = registers_;
   outcome_.candidates = comparison_.candidates();
   return outcome_;
