@@ -13,14 +13,14 @@ namespace retake {
 struct Divergence {
   std::string expected;  // "openat(...) at 0x...", "the end of the process"
   std::string found;
-  std::string details;  // one line per register that differs; may be empty
+  std::string details;  // whole lines; may be empty
 };
 
 // What an event is, in a line: its kind, its call by name, where.
 std::string DescribeEvent(const Event& event, const ArchDescription& arch);
 
-// The registers that differ, a line each: "  rdi  expected 0x1  found 0x2". Both as
-// machine::Comparable gives them.
+// The registers that differ, a line each under a heading: "  rdi  expected 0x1, found 0x2". Both as
+// machine::Comparable gives them. Empty if none does.
 std::string DescribeDifferences(const Registers& expected, const Registers& found,
                                 const ArchDescription& arch);
 

@@ -10,8 +10,9 @@ namespace retake {
 
 std::optional<std::string> InputComparison::FindDifference(const Event& event,
                                                            const TaskMemory& memory) {
-  bytes_.resize(event.data.size());
   pieces_.clear();
+  if (!event.previews.empty() && bytes_.size() < event.data.size())
+    bytes_.resize(event.data.size());
   for (const MemoryPreview& preview : event.previews) {
     // What the call writes too was kept before that, or after.
     bool is_output = std::ranges::any_of(event.writes, [&](const MemoryWrite& write) {
