@@ -63,8 +63,7 @@ void FindLosses(const MemoryRegion& region, const MappingDetails& details, pid_t
     }
   }
   if ((details.flags & kHugeTlb) != 0) lose("is of pages of hugetlbfs, which aren't kept yet");
-  // The kernel takes a key of its own for it, and tells nobody.
-  if (details.protection_key != 0 && region.prot == PROT_EXEC)
+  if (region.has_kernels_key())
     lose("can be executed only, which is kept, but not that it can't be read (a protection key)");
   if (region.name.starts_with("/SYSV"))
     lose("is System V shared memory: it would be a mapping like any other, without its id");

@@ -6,6 +6,8 @@
 #ifndef RETAKE_SNAPSHOT_CHECKPOINT_IMAGE_H_
 #define RETAKE_SNAPSHOT_CHECKPOINT_IMAGE_H_
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -286,6 +288,9 @@ struct MemoryRegion {
   uint64_t offset = 0;          // into it
   uint32_t protection_key = 0;  // pkeys(7); 0: none
   std::string name;
+
+  // What can be executed only has a key of the kernel's, that nobody can ask for.
+  bool has_kernels_key() const { return protection_key != 0 && prot == PROT_EXEC; }
 };
 
 // What else /proc/PID/smaps tells of a mapping (VmFlags).

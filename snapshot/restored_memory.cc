@@ -17,9 +17,8 @@ namespace {
 
 constexpr uint64_t kAccess = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-// What can only be executed has one of the kernel's.
-bool HasKey(const MemoryRegion& region) {
-  return region.protection_key != 0 && (region.prot & kAccess) != PROT_EXEC;
+bool HasOwnKey(const MemoryRegion& region) {
+  return region.protection_key != 0 && !region.has_kernels_key();
 }
 
 bool IsKernels(const Mapping& mapping) { return mapping.is_vdso() || mapping.is_vvar(); }
@@ -166,7 +165,7 @@ Result<uint64_t> RestoredProcess::AllocateKeys(const ProcessState& state) {
     if (region.protection_key >= kProtectionKeys)
       return Error(0, fmt::format("it has protection key {}: damaged", region.protection_key),
                    pid_);
-    if (HasKey(region)) needed |= uint64_t{1} << region.protection_key;
+    if (HasOwnKey(region)) needed |= uint64_t{1} << region.protection_key;
   }
   uint64_t allocated = 0;
   for (uint64_t key = 1; needed >> key != 0; ++key) {
@@ -183,7 +182,7 @@ Status RestoredProcess::ProtectRegions(const ProcessState& state) {
   for (const MemoryRegion& region : state.memory) {
     bool is_private = region.kind == MemoryKind::kAnonymous || region.kind == MemoryKind::kFile;
     uint64_t prot = region.prot & kAccess;
-    if (HasKey(region)) {
+    if (HasOwnKey(region)) {
       calls.push_back(
           MakeCall(Sys::pkey_mprotect, region.start, region.size, prot, region.protection_key));
     } else if (is_private && prot != (prot | PROT_READ | PROT_WRITE)) {
