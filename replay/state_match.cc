@@ -411,7 +411,7 @@ Result<MatchOutcome> Search::Run() {
   if (next == Next::kGoOn) guard_ = TRY(CodeGuard::For(pid_, site_, kMostPatched));
   while (next == Next::kGoOn) {
     if (alarm_.heard()) {
-      next = End(Kind::kLimit);
+      outcome_.kind = Kind::kLimit;
       break;
     }
     alarm_.Start();
