@@ -21,21 +21,22 @@ struct Look {
   uint32_t steps;
   bool dear;  // not every turn: see FutileLooks
 };
-constexpr Look kLooks[] = {{8, 400, false}, {40, 4'000, true}, {200, 20'000, true}};
+constexpr Look kLooks[] = {{4, 400, false}, {10, 4'000, true}, {20, 20'000, true}};
 // No look takes longer, where a step's cost is known: others wait meanwhile.
-constexpr int64_t kLongestLook = 1'000'000'000;  // ns
+constexpr int64_t kLongestLook = 250'000'000;  // ns
 constexpr uint32_t kFewestSteps = 400;
 // Where spinning has been seen before, the first look comes sooner.
 constexpr int64_t kKnownSpin = 2;  // ms
-// Where steps are dear, a task first computes for a third of what the look will take; where
+// Where steps are dear, a task first computes for a sixth of what the look will take; where
 // spinning has been seen, for a twelfth. What a step costs is told by looks that take long (ns):
 // what a look costs besides is less than theirs.
-constexpr int64_t kLookPart = 3;
+constexpr int64_t kLookPart = 6;
 constexpr int64_t kKnownSpinPart = 12;
 constexpr int64_t kTellingLook = 4'000 * 3'000;  // ns
-// Then it computes; it is stopped wherever it is, so that others have their turn, at twice the time
-// each time.
-constexpr int64_t kFairness = 200;  // ms
+// Then it computes; it is stopped wherever it is, so that others have their turn. While it does
+// nothing else, its turns get longer: 20, 40, 80, 160 ms.
+constexpr int64_t kFairness = 20;  // ms
+constexpr int kMostDoublings = 3;
 
 // ms: how long tasks spin, with nobody writing what they wait for, until that is said.
 constexpr int64_t kLivelock = 5'000;
@@ -66,7 +67,8 @@ Status Supervisor::CheckComputing(Task& task) {
     ++task.looks;
     return Preempt(task, steps, kLooks[look].dear);
   }
-  if (computed < kFairness || now < task.preempt_after) return {};
+  int64_t fair = kFairness << std::min(task.preempted, kMostDoublings);
+  if (computed < fair || now < task.preempt_after) return {};
   return Preempt(task, 0);
 }
 
@@ -125,9 +127,9 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
       NoteSpin(task, end);
       break;
     case Preemption::Kind::kDone:
-      // Taking the mark may have been dear; and the fairer to the others, the less it gets done.
+      // Taking the mark may have been dear.
       task.preempt_after = end + 10 * (end - begin);
-      if (task.held.empty()) task.preempt_after += end - group.turn_began;
+      if (task.held.empty()) ++task.preempted;
       NoteChange(group);
       break;
   }

@@ -224,7 +224,10 @@ Status Supervisor::TakeTurn(Task& task) {
   Task::Wants wants = std::exchange(task.wants, Task::Wants::kNothing);
   // It may have been killed since.
   if (auto newer = TRY(ptracer::WaitOne(task.pid, 0))) return Handle(task, *newer);
-  if (wants != Task::Wants::kRun) NoteChange(*task.group);
+  if (wants != Task::Wants::kRun) {
+    task.preempted = 0;
+    NoteChange(*task.group);
+  }
   switch (wants) {
     case Task::Wants::kRun:
       return Continue(task.pid);

@@ -386,11 +386,19 @@ def without_network():
     return []
 
 
+def anyone_runs(path):
+    """Whether every user may run this program, by the permissions of it and of what leads to it."""
+    path = pathlib.Path(path).resolve()
+    return path.stat().st_mode & 0o005 == 0o005 and all(parent.stat().st_mode & 0o001 for parent in path.parents)
+
+
 def confined(place, retake, under):
     """What to run as retake, and the prefix of every command: `under`, a program that runs its arguments
     confined, or none."""
     if not under:
         return retake, []
+    if anyone_runs(retake) and anyone_runs(under):
+        return retake, [under]
     # Copies: another user must be able to run them, wherever this tree lies.
     tools = place.root / "tools"
     tools.mkdir()
