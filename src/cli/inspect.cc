@@ -137,14 +137,13 @@ std::string DescribeFile(const OpenFile& file, const CheckpointImage& image) {
   return fmt::format("{} ({})", text, kAccess[file.flags & O_ACCMODE]);
 }
 
-void PrintTask(const TaskState& task, const Stacks& stacks, bool here) {
+void PrintTask(const TaskState& task, const Stacks& stacks, const ArchDescription& arch) {
   std::string doing =
-      task.call < 0 ? "computing" : fmt::format("in {}", SysName(HostArch().SysOf(task.call)));
+      task.call < 0 ? "computing" : fmt::format("in {}", SysName(arch.SysOf(task.call)));
   fmt::print("  task {} ({}): {}{}\n", task.tid, task.name, doing,
              task.limit_restarts ? ", whose time limit begins anew" : "");
-  if (!here) return;
   std::string line;
-  auto infos = HostArch().registers;
+  auto infos = arch.registers;
   for (size_t i = 0; i < infos.size(); ++i) {
     constexpr size_t kInLine = 4;
     line += fmt::format(" {:>8} {:016x}", infos[i].name, task.registers.words[i]);
@@ -152,7 +151,11 @@ void PrintTask(const TaskState& task, const Stacks& stacks, bool here) {
     fmt::print("   {}\n", line);
     line.clear();
   }
-  fmt::print("{}", stacks.Of(task));
+  if (arch.id == HostArch().id) {
+    fmt::print("{}", stacks.Of(task));
+  } else {
+    fmt::print("#?  the stack can be shown on an {} machine\n", arch.name);
+  }
 }
 
 void PrintProcess(CheckpointReader& checkpoint, const ProcessState& process) {
@@ -175,9 +178,8 @@ void PrintProcess(CheckpointReader& checkpoint, const ProcessState& process) {
     fmt::print("  fd {:<4} {}\n", descriptor.number,
                DescribeFile(image.open_files.at(descriptor.file), image));
   }
-  bool here = checkpoint.arch().id == HostArch().id;
   Stacks stacks(checkpoint, process);
-  for (const TaskState& task : process.tasks) PrintTask(task, stacks, here);
+  for (const TaskState& task : process.tasks) PrintTask(task, stacks, checkpoint.arch());
 }
 
 std::string RestoresHere(const CheckpointReader& checkpoint) {
