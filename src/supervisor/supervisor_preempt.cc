@@ -37,6 +37,8 @@ constexpr int64_t kTellingLook = 4'000 * 3'000;  // ns
 // nothing else, its turns get longer: 20, 40, 80, 160 ms.
 constexpr int64_t kFairness = 20;  // ms
 constexpr int kMostDoublings = 3;
+// Where marks are dear, it computes for so many times what the last one took.
+constexpr int64_t kMarkPart = 5;
 
 // ms: how long tasks spin, with nobody writing what they wait for, until that is said.
 constexpr int64_t kLivelock = 5'000;
@@ -128,7 +130,7 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
       break;
     case Preemption::Kind::kDone:
       // Taking the mark may have been dear.
-      task.preempt_after = end + 10 * (end - begin);
+      task.preempt_after = end + kMarkPart * (end - begin);
       if (task.held.empty()) ++task.preempted;
       NoteChange(group);
       break;

@@ -15,7 +15,11 @@ int main(int, char** argv) {
   std::string how = argv[1];
   auto compute = [](int self) {
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, nullptr);
-    for (;;) work[self] = work[self] * 6364136223846793005u + 1;
+    auto step = [&] { work[self] = work[self] * 6364136223846793005u + 1; };
+    while (Times(2) == 1) {
+      TIMES_64(step();)
+    }
+    for (;;) step();
   };
   auto* one = new Thread([&] { compute(0); });
   auto* two = new Thread([&] { compute(1); });

@@ -36,7 +36,7 @@ int main() {
       std::vector<std::unique_ptr<Thread>> threads;
       for (int i = 0; i < 4; ++i) {
         threads.push_back(std::make_unique<Thread>([&, i] {
-          for (int j = 0; j < 60; ++j) {
+          for (int j = 0, most = Times(60, 12); j < most; ++j) {
             CHECK(pthread_mutex_lock(&mutex) == 0);
             long seen = count;
             order = order * 5 + i;

@@ -117,7 +117,9 @@ static void* Locks(void*) {
 }
 static void* Computes(void*) {
   Begin(kComputes);
-  while (over == 0) computed = computed + 1;
+  while (over == 0) {
+    TIMES_64(computed = computed + 1;)
+  }
   return nullptr;
 }
 
