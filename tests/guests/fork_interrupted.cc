@@ -16,7 +16,8 @@ int main() {
   memset(large, 1, kSize);
   std::atomic<uint32_t> counter = 0;
   std::atomic<bool> ended = false;
-  itimerval often{{0, 100}, {0, 100}};
+  const int interval = 100 * Slowness();
+  itimerval often{{0, interval}, {0, interval}};
   CHECK(setitimer(ITIMER_REAL, &often, nullptr) == 0);
   Thread writer([&] {
     while (!ended) {

@@ -56,16 +56,21 @@ __attribute__((format(printf, 1, 2))) inline void Vary(const char* format, ...) 
   Say("~ %.*s", size, line);
 }
 
-// How many times to do what a test machine that is emulated does slowly (RETAKE_TEST_SLOWNESS, as
-// in tests/behaviour/engine.py): `times` where it isn't.
-inline int Times(int times, int at_least = 1) {
+// How many times as long as usual this machine takes, if it is emulated (as in
+// tests/behaviour/engine.py).
+inline int Slowness() {
   const char* slowness = getenv("RETAKE_TEST_SLOWNESS");
-  int divisor = slowness != nullptr ? atoi(slowness) : 1;
-  return divisor > 1 ? std::max(times / divisor, at_least) : times;
+  return slowness != nullptr ? std::max(atoi(slowness), 1) : 1;
 }
 
-// Does it 64 times, with no loop. A replay that looks for a state in a loop looks at each of its rounds, and an emulated
-// machine takes a hundred times as long for the looking as for a round of a few instructions.
+// How many times to do what such a machine does slowly: `times` where it isn't slow.
+inline int Times(int times, int at_least = 1) {
+  return Slowness() > 1 ? std::max(times / Slowness(), at_least) : times;
+}
+
+// Does it 64 times, with no loop. A replay that looks for a state in a loop looks at each of its
+// rounds, and an emulated machine takes a hundred times as long for the looking as for a round of a
+// few instructions.
 #define TIMES_4(what) what what what what
 #define TIMES_64(what) TIMES_4(TIMES_4(TIMES_4(what)))
 

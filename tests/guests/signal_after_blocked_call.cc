@@ -34,8 +34,7 @@ int main() {
     }
   });
   CHECK(pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr) == 0);
-  // As often, for the machine that runs this.
-  const int interval = 1500 * (1000 / Times(1000));
+  const int interval = 1500 * Slowness();
   itimerval often{{0, interval}, {0, interval}};
   CHECK(setitimer(ITIMER_REAL, &often, nullptr) == 0);
   const int most = Times(1'000'000);

@@ -1,5 +1,5 @@
-// R05: 200 threads at once (fewer on a slow machine), each with its own stack, variable and id; then
-// as many one after another.
+// R05: 200 threads at once (fewer on a slow machine), each with its own stack, variable and id;
+// then as many one after another.
 //! link: threads
 #include "thread_guest.h"
 
