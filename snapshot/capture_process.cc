@@ -1,6 +1,5 @@
 #include "snapshot/capture_process.h"
 
-#include <linux/ioprio.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <sys/mman.h>

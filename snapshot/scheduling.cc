@@ -1,7 +1,6 @@
 #include "snapshot/scheduling.h"
 
-#include <linux/ioprio.h>
-
+#include "base/kernel_constants.h"
 #include "base/syscall.h"
 
 namespace retake {
@@ -45,7 +44,7 @@ Result<Scheduling> ReadScheduling(pid_t tid) {
   out.deadline = attributes.deadline;
   out.period = attributes.period;
   out.affinity = ReadAffinity(tid);
-  out.io_priority = IoprioGet(IOPRIO_WHO_PROCESS, tid);
+  out.io_priority = IoprioGet(kIoprioWhoProcess, tid);
   return out;
 }
 
@@ -75,7 +74,7 @@ Status ApplyScheduling(pid_t tid, const Scheduling& wanted) {
     if (SchedSetattr(tid, &attributes) != 0) return failed("scheduling policy");
   }
   if (wanted.io_priority != present.io_priority && wanted.io_priority > 0 &&
-      IoprioSet(IOPRIO_WHO_PROCESS, tid, wanted.io_priority) != 0)
+      IoprioSet(kIoprioWhoProcess, tid, wanted.io_priority) != 0)
     return failed("I/O priority");
   return {};
 }

@@ -1,5 +1,5 @@
-// Kernel constants newer than the oldest headers retake is built with, each with its source. The
-// one place for them.
+// Kernel constants newer than the oldest headers retake is built with, or of headers that can't be
+// included, each with its source. The one place for them.
 #ifndef RETAKE_BASE_KERNEL_CONSTANTS_H_
 #define RETAKE_BASE_KERNEL_CONSTANTS_H_
 
@@ -16,5 +16,9 @@
 #define PR_SET_MDWE 65
 #define PR_GET_MDWE 66
 #endif
+
+// include/uapi/linux/ioprio.h, Linux 2.6.13. In some versions (Debian's 6.1.192) it isn't C++: a
+// parameter is named "class".
+inline constexpr int kIoprioWhoProcess = 1;
 
 #endif  // RETAKE_BASE_KERNEL_CONSTANTS_H_

@@ -83,7 +83,7 @@ inline int SchedSetattr(pid_t tid, void* attributes) {
   return static_cast<int>(syscall(SYS_sched_setattr, tid, attributes, 0));
 }
 
-// `which` is IOPRIO_WHO_*.
+// `which` is kIoprioWho*.
 inline int IoprioGet(int which, int who) {
   return static_cast<int>(syscall(SYS_ioprio_get, which, who));
 }
