@@ -54,8 +54,8 @@ def become_subreaper():
         raise Failure("PR_SET_CHILD_SUBREAPER: " + os.strerror(ctypes.get_errno()))
 
 
-def descendants():
-    """Pids and command lines of all processes below this one."""
+def descendants(of=None):
+    """Pids of all processes below this one, or another."""
     parents = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -65,7 +65,7 @@ def descendants():
         except OSError:
             continue
         parents[int(entry)] = int(text.rpartition(")")[2].split()[1])
-    found, frontier = [], [os.getpid()]
+    found, frontier = [], [of or os.getpid()]
     while frontier:
         parent = frontier.pop()
         for pid, its_parent in parents.items():
