@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 #include "cli/command_line.h"
 #include "cli/describe.h"
@@ -137,7 +138,8 @@ std::string DescribeFile(const OpenFile& file, const CheckpointImage& image) {
   return fmt::format("{} ({})", text, kAccess[file.flags & O_ACCMODE]);
 }
 
-void PrintTask(const TaskState& task, const Stacks& stacks, const ArchDescription& arch) {
+// `stacks`: null if they can't be walked here.
+void PrintTask(const TaskState& task, const Stacks* stacks, const ArchDescription& arch) {
   std::string doing =
       task.call < 0 ? "computing" : fmt::format("in {}", SysName(arch.SysOf(task.call)));
   fmt::print("  task {} ({}): {}{}\n", task.tid, task.name, doing,
@@ -151,8 +153,8 @@ void PrintTask(const TaskState& task, const Stacks& stacks, const ArchDescriptio
     fmt::print("   {}\n", line);
     line.clear();
   }
-  if (arch.id == HostArch().id) {
-    fmt::print("{}", stacks.Of(task));
+  if (stacks != nullptr) {
+    fmt::print("{}", stacks->Of(task));
   } else {
     fmt::print("#?  the stack can be shown on an {} machine\n", arch.name);
   }
@@ -178,8 +180,10 @@ void PrintProcess(CheckpointReader& checkpoint, const ProcessState& process) {
     fmt::print("  fd {:<4} {}\n", descriptor.number,
                DescribeFile(image.open_files.at(descriptor.file), image));
   }
-  Stacks stacks(checkpoint, process);
-  for (const TaskState& task : process.tasks) PrintTask(task, stacks, checkpoint.arch());
+  const ArchDescription& arch = checkpoint.arch();
+  std::optional<Stacks> stacks;
+  if (arch.id == HostArch().id) stacks.emplace(checkpoint, process);
+  for (const TaskState& task : process.tasks) PrintTask(task, stacks ? &*stacks : nullptr, arch);
 }
 
 std::string RestoresHere(const CheckpointReader& checkpoint) {

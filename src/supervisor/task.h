@@ -150,7 +150,7 @@ struct Task {
   int64_t preempt_after = 0;  // ms: stopping it in mid-computation was dear; not again before
   // ms: how long it had the turn before it was stopped in mid-computation, and waits for it again.
   int64_t computed_for = 0;
-  int preempted = 0;  // turns in a row that it lost that way, with no call between them
+  int preempted = 0;  // turns in a row that it lost that way, never waiting in a call between them
   // The task that has stopped it by PTRACE_ATTACH, as far as the program knows; 0: none.
   pid_t suspended_by = 0;
   bool suspension_told = false;  // ... and has been told so by a wait
