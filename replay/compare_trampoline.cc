@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "stub/layout.h"
 #include "tracee/maps.h"
@@ -66,10 +67,11 @@ Status Check(const BatchCall& call, uint64_t expected, const char* what) {
 }  // namespace
 
 Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memory,
-                                                     const StateMark& mark,
+                                                     const StateMark& mark, Words words,
                                                      const Registers& registers,
                                                      std::optional<size_t> first) {
   CompareTrampoline trampoline;
+  trampoline.first_ = first;
   uint64_t site = Pc(mark.registers);
   uint8_t original[4 * machine::kMaxInstruction];
   size_t got = memory.ReadSome(site, original, sizeof original);
@@ -98,8 +100,7 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
         MakeCall(Sys::mprotect, trampoline.address_, trampoline.size_, PROT_READ | PROT_EXEC);
     TRY(calls.Run({&protect, 1}));
     TRY(Check(protect, 0, "make executable"));
-    TRY(memory.Write(kDataAddress, machine::CompareData(kDataAddress, mark.registers, mark.vector,
-                                                        mark.words, registers, first)));
+    TRY(trampoline.Expect(memory, mark, words, registers));
     trampoline.patch_ = TRY(CodePatch::Put(memory, site, trampoline.jump_));
     return {};
   }();
@@ -134,10 +135,23 @@ uint64_t CompareTrampoline::OriginalPc(uint64_t pc) const {
   return pc;
 }
 
+Status CompareTrampoline::Expect(const TaskMemory& memory, const StateMark& mark, Words words,
+                                 const Registers& registers) {
+  if (patch_) passings_ = Passings(memory);
+  // Where the jump is, the program's own code isn't.
+  uint64_t site = Pc(mark.registers);
+  std::vector<machine::WordValue> compared;
+  std::ranges::copy_if(words, std::back_inserter(compared), [&](const machine::WordValue& word) {
+    return word.address + sizeof word.value <= site || word.address >= site + jump_.size();
+  });
+  return memory.Write(kDataAddress, machine::CompareData(kDataAddress, mark.registers, mark.vector,
+                                                         compared, registers, first_));
+}
+
 uint64_t CompareTrampoline::Passings(const TaskMemory& memory) const {
   std::vector<uint8_t> data(machine::kCompareDataBytes);
-  if (!memory.Read(kDataAddress, data.data(), data.size())) return 0;
-  return machine::ComparedPassings(data);
+  if (!memory.Read(kDataAddress, data.data(), data.size())) return passings_;
+  return passings_ + machine::ComparedPassings(data);
 }
 
 }  // namespace retake

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "arch/arch.h"
@@ -24,11 +25,16 @@ namespace retake {
 
 class CompareTrampoline {
  public:
-  // At the mark's instruction. `registers` are the task's now, which are set again before this
-  // returns, whatever comes. `first`, a word of them, is best compared first. An error with code 0
-  // says why this code can't have one.
+  using Words = std::span<const machine::WordValue>;
+  // At the mark's instruction, for its registers and these words. `registers` are the task's now,
+  // which are set again before this returns, whatever comes. `first`, a word of them, is best
+  // compared first. An error with code 0 says why this code can't have one.
   static Result<CompareTrampoline> Install(pid_t pid, TaskMemory& memory, const StateMark& mark,
-                                           const Registers& registers, std::optional<size_t> first);
+                                           Words words, const Registers& registers,
+                                           std::optional<size_t> first);
+  // The same for other words. The count of passings goes on.
+  Status Expect(const TaskMemory& memory, const StateMark& mark, Words words,
+                const Registers& registers);
   // Puts back the code and unmaps the trampoline. `registers` are the task's now, not in the
   // trampoline; they are set again.
   Status Remove(pid_t pid, TaskMemory& memory, const Registers& registers);
@@ -68,6 +74,8 @@ class CompareTrampoline {
 
   uint64_t address_ = 0;  // of the mapping
   uint64_t size_ = 0;
+  std::optional<size_t> first_;
+  uint64_t passings_ = 0;  // before the data were last written
   machine::CompareCode code_;
   std::vector<uint8_t> original_;  // the code that the jump and the moved instructions are of
   std::vector<uint8_t> jump_;

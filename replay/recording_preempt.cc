@@ -74,14 +74,17 @@ Result<Preemption> Recording::Preempt(Task& task, uint32_t spin_steps) {
         return result;
     }
   }
-  MarkOutcome outcome = parked ? TRY(process.marker.Mark(task.pid, memory, 0))
-                               : TRY(process.marker.Mark(task.pid, memory));
+  ResumeKind resume = options_.filtered ? ResumeKind::kToSyscall : ResumeKind::kContinue;
+  MarkOutcome outcome =
+      parked ? TRY(process.marker.Mark(task.pid, memory, 0))
+             : TRY(process.marker.Mark(task.pid, memory, StateMarker::kDefaultSteps, resume));
   switch (outcome.kind) {
     case MarkOutcome::Kind::kBeforeCall:
       return result;
     case MarkOutcome::Kind::kStopped:
       result.kind = Preemption::Kind::kStopped;
       result.status = outcome.status;
+      result.trap_pending = outcome.trap_pending;
       return result;
     case MarkOutcome::Kind::kMarked:
       break;

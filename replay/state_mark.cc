@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/clock.h"
+#include "replay/changing_words.h"
 #include "replay/state_comparison.h"
 #include "replay/state_match.h"
 #include "tracee/remote_calls.h"
@@ -15,6 +17,16 @@ namespace {
 // How many words that a stretch of steps may have written are followed.
 constexpr size_t kMostFollowed = 64;
 constexpr uint64_t kWordBytes = sizeof(uint64_t);
+// ms: what changes is looked at again after so long, ...
+constexpr int64_t kWatchPeriod = 100;
+// ... and before, if it doesn't change any more; but not sooner than so many times what it took.
+constexpr int64_t kWatchPart = 5;
+constexpr int kWatched = 1;         // ms
+constexpr int kStopBound = 10'000;  // ms
+// Steps after which no round is waited for, and for how many more than asked an ideal place is.
+constexpr uint32_t kLongRound = 160;
+constexpr uint32_t kSearchIdeal = 48;
+static_assert(kLongRound < StateMarker::kMostSteps);
 // How many places are remembered.
 constexpr size_t kMostSites = 256;
 
@@ -45,6 +57,17 @@ void AddStackWords(const TaskMemory& memory, const Registers& registers, Words& 
   }
 }
 
+// The stack from just below its pointer on.
+WordRun StackAt(const TaskMemory& memory, const Registers& registers) {
+  constexpr uint64_t kBelow = 16, kWords = 512;
+  WordRun run;
+  run.address = (Sp(registers) & ~(kWordBytes - 1)) - kBelow * kWordBytes;
+  run.values.resize(kBelow + kWords);
+  size_t got = memory.ReadSome(run.address, run.values.data(), run.values.size() * kWordBytes);
+  run.values.resize(got / kWordBytes);
+  return run;
+}
+
 // What is learned from the instructions before a mark.
 class Probe {
  public:
@@ -71,16 +94,22 @@ class Probe {
   // Words that tell passings of one place apart, as they are now.
   Words TellingWords() const { return closed_ ? Refresh(memory_, changed_) : ChangedWords(); }
 
-  // Whether a jump over the instruction at `pc` would cover no place that was branched to, and the
-  // code there can be moved.
-  bool IsGoodSite(uint64_t pc) const {
+  // How well a jump can be put over the instruction at `pc`.
+  enum class Site : uint8_t {
+    kBad,    // it covers a place that was branched to, or code that can't be moved
+    kGood,   // it covers instructions behind it, to which some branch may lead after all
+    kIdeal,  // it covers no other instruction
+  };
+  Site SiteAt(uint64_t pc, size_t length) const {
     uint64_t end = pc + machine::JumpBytes();
     bool covers = std::any_of(targets_.begin(), targets_.end(),
                               [&](uint64_t target) { return target > pc && target < end; });
-    if (covers) return false;
+    if (covers) return Site::kBad;
     uint8_t code[4 * machine::kMaxInstruction];
     size_t got = memory_.ReadSome(pc, code, sizeof code);
-    return machine::MoveCode(pc, ByteSpan(code, got), machine::JumpBytes(), pc).ok();
+    if (!machine::MoveCode(pc, ByteSpan(code, got), machine::JumpBytes(), pc).ok())
+      return Site::kBad;
+    return length >= machine::JumpBytes() ? Site::kIdeal : Site::kGood;
   }
 
  private:
@@ -112,6 +141,12 @@ void EncodeMark(const StateMark& mark, ByteWriter& out) {
     out.U64(word.address);
     out.U64(word.value);
   }
+  out.Varint(mark.surroundings.size());
+  for (const WordRun& run : mark.surroundings) {
+    out.U64(run.address);
+    out.Varint(run.values.size());
+    for (uint64_t value : run.values) out.U64(value);
+  }
   out.U64(mark.memory.total);
   for (uint32_t bucket : mark.memory.buckets) out.U32(bucket);
 }
@@ -127,6 +162,13 @@ void DecodeMark(ByteReader& in, StateMark& mark) {
     // Compared by an instruction that wants it so, in the husk.
     if (word.address % kWordBytes != 0) return in.Fail();
   }
+  mark.surroundings.resize(in.Count(sizeof(uint64_t)));
+  for (WordRun& run : mark.surroundings) {
+    run.address = in.U64();
+    run.values.resize(in.Count(sizeof(uint64_t)));
+    for (uint64_t& value : run.values) value = in.U64();
+    if (run.address % kWordBytes != 0) return in.Fail();
+  }
   mark.memory.total = in.U64();
   for (uint32_t& bucket : mark.memory.buckets) bucket = in.U32();
 }
@@ -138,7 +180,63 @@ uint64_t HashStackPage(const TaskMemory& memory, const Registers& registers) {
   return XXH3_64bits(page.data(), page.size());
 }
 
-Result<MarkOutcome> StateMarker::Mark(pid_t pid, const TaskMemory& memory, uint32_t steps) {
+Result<std::optional<MarkOutcome>> StateMarker::Compute(pid_t pid, ResumeKind resume) {
+  TRY(ptracer::Resume(pid, resume));
+  MarkOutcome other;
+  other.kind = MarkOutcome::Kind::kStopped;
+  auto stop = TRY(ptracer::WaitOne(pid, kWatched));
+  if (!stop) {
+    TRY(ptracer::Interrupt(pid));
+    stop = TRY(ptracer::WaitOne(pid, kStopBound));
+    if (!stop) return Error(ETIMEDOUT, "a task that computes doesn't stop", pid);
+    if (stop->kind() == StopKind::kEventStop) {
+      Registers registers;
+      TRY(ptracer::GetRegisters(pid, registers));
+      bool computes = static_cast<int64_t>(machine::SyscallNumber(registers)) < 0;
+      if (computes) return std::optional<MarkOutcome>();
+    } else {
+      other.trap_pending = true;
+    }
+  }
+  other.status = *stop;
+  return std::optional(std::move(other));
+}
+
+Result<std::optional<MarkOutcome>> StateMarker::Watch(pid_t pid, const TaskMemory& memory,
+                                                      ResumeKind resume) {
+  int64_t begin = MonotonicMilliseconds();
+  ChangingWords words;
+  TRY(words.Begin(pid, memory));
+  if (auto other = TRY(Compute(pid, resume))) return other;
+  TRY(words.KeepChanged(pid, memory));
+  if (auto other = TRY(Compute(pid, resume))) return other;
+  if (changing_.size() >= kMostSites) changing_.clear();
+  Changing& changing = changing_[pid];
+  changing.addresses = words.Find(memory);
+  changing.words.clear();
+  changing.watched_at = MonotonicMilliseconds();
+  changing.cost = changing.watched_at - begin;
+  return std::optional<MarkOutcome>();
+}
+
+bool StateMarker::IsStale(const Changing& changing, const TaskMemory& memory) {
+  int64_t age = MonotonicMilliseconds() - changing.watched_at;
+  if (age < kWatchPart * changing.cost) return false;
+  if (age >= kWatchPeriod) return true;
+  size_t same = 0;
+  for (const WordRun& run : changing.words) {
+    std::vector<uint64_t> now(run.values.size());
+    if (!memory.Read(run.address, now.data(), now.size() * kWordBytes)) continue;
+    for (size_t i = 0; i < now.size(); ++i) same += now[i] == run.values[i] ? 1 : 0;
+  }
+  return 2 * same >= changing.addresses.size();
+}
+
+Result<MarkOutcome> StateMarker::Mark(pid_t pid, const TaskMemory& memory, uint32_t steps,
+                                      std::optional<ResumeKind> watched) {
+  if (steps > 0 && watched && IsStale(changing_[pid], memory)) {
+    if (auto other = TRY(Watch(pid, memory, *watched))) return std::move(*other);
+  }
   MarkOutcome outcome;
   Registers& registers = outcome.registers;
   StateMark& mark = outcome.mark;
@@ -156,8 +254,12 @@ Result<MarkOutcome> StateMarker::Mark(pid_t pid, const TaskMemory& memory, uint3
       known = mark.words != site->second;
       if (known) break;
     }
-    if (step >= steps && probe.closed() && probe.IsGoodSite(pc)) break;
     machine::InstructionInfo info = stepper.InfoAt(pc);
+    if (step >= steps && (probe.closed() || step >= kLongRound)) {
+      Probe::Site site = probe.SiteAt(pc, info.length);
+      bool will_do = probe.closed() && step >= steps + kSearchIdeal;
+      if (site == Probe::Site::kIdeal || (site == Probe::Site::kGood && will_do)) break;
+    }
     probe.BeforeStep(info, registers);
     StepOutcome stepped = TRY(stepper.StepWhole(registers));
     if (stepped == StepOutcome::kRefused) break;  // it can run to here, if not beyond
@@ -181,6 +283,11 @@ Result<MarkOutcome> StateMarker::Mark(pid_t pid, const TaskMemory& memory, uint3
     sites_[Pc(registers)] = mark.words;
   }
   AddStackWords(memory, registers, mark.words);
+  if (auto changing = changing_.find(pid); changing != changing_.end()) {
+    mark.surroundings = ReadWords(memory, changing->second.addresses);
+    changing->second.words = mark.surroundings;
+  }
+  mark.surroundings.push_back(StackAt(memory, registers));
   mark.registers = registers;
   TRY(ptracer::GetVector(pid, mark.vector));
   mark.stack_hash = HashStackPage(memory, registers);

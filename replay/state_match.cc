@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -107,6 +108,7 @@ class Search {
         options_(options),
         site_(Pc(mark.registers)),
         comparison_(pid, memory, mark),
+        words_(mark.words),
         stepper_(pid, memory),
         alarm_(pid, options.limit),
         guard_(pid) {}
@@ -122,6 +124,9 @@ class Search {
   Result<bool> IsHere();
   // At a passing that isn't the one: which registers tell.
   void LearnFrom(const Registers& registers);
+  // At one whose registers and compared words are the mark's: which words tell. Whether there are
+  // others now.
+  bool LearnWords();
   // A register that has differed each time, best one that changes from passing to passing.
   std::optional<size_t> TellingWord() const;
   // Lets the task run to its next stop that isn't a signal from outside.
@@ -158,6 +163,7 @@ class Search {
   const MatchOptions& options_;
   uint64_t site_;
   StateComparison comparison_;
+  std::vector<machine::WordValue> words_;  // compared in the process
   Stepper stepper_;
   Alarm alarm_;
   CodeGuard guard_;
@@ -179,7 +185,29 @@ Result<bool> Search::IsHere() {
     TRY(alarm_.Silence());
     TRY(guard_.Lower(memory_, registers_));
   }
-  return comparison_.RestEqual(registers_);
+  if (TRY(comparison_.RestEqual(registers_))) return true;
+  if (LearnWords() && trampoline_) TRY(trampoline_->Expect(memory_, mark_, words_, registers_));
+  return false;
+}
+
+bool Search::LearnWords() {
+  std::vector<machine::WordValue> telling;
+  for (const WordRun& run : mark_.surroundings) {
+    std::vector<uint64_t> now(run.values.size());
+    size_t got = memory_.ReadSome(run.address, now.data(), now.size() * sizeof(uint64_t));
+    for (size_t i = 0; i < got / sizeof(uint64_t); ++i) {
+      if (telling.size() == machine::kMaxComparedWords) break;
+      if (now[i] != run.values[i])
+        telling.push_back({run.address + i * sizeof(uint64_t), run.values[i]});
+    }
+  }
+  if (telling.empty()) return false;
+  // Words that have told others apart may do so again.
+  size_t room = machine::kMaxComparedWords - telling.size();
+  telling.insert(telling.end(), words_.begin(),
+                 words_.begin() + static_cast<ptrdiff_t>(std::min(room, words_.size())));
+  words_ = std::move(telling);
+  return true;
 }
 
 Result<Search::Next> Search::RaiseGuard() {
@@ -313,7 +341,7 @@ Result<Search::Next> Search::PassByBreakpoint() {
 Result<Search::Next> Search::TryTrampoline() {
   TRY(alarm_.Silence());
   Result<CompareTrampoline> made =
-      CompareTrampoline::Install(pid_, memory_, mark_, registers_, TellingWord());
+      CompareTrampoline::Install(pid_, memory_, mark_, words_, registers_, TellingWord());
   if (!made.ok()) {
     if (IsGone(made.error())) return made.TakeError();
     no_trampoline_ = true;

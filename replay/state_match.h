@@ -11,9 +11,10 @@
 // at 10 us each would take half a minute. So the instruction at the mark becomes a jump to a
 // trampoline that compares, inside the process, the general registers, flags, the low halves of the
 // vector registers, and a few words of memory that were written just before the mark; only where
-// all of these are equal does it stop, and the rest is compared. The trampoline is mapped into a
-// gap within a jump's reach, read-only, its data lie in the stub's; while the task computes nothing
-// can look for either, and both are gone when the search ends.
+// all of these are equal does it stop, and the rest is compared. If that is another state, words of
+// the memory around the mark that differ take the place of those that don't tell such states apart.
+// The trampoline is mapped into a gap within a jump's reach, read-only, its data lie in the stub's;
+// while the task computes nothing can look for either, and both are gone when the search ends.
 //
 // Where code can't be moved to a trampoline, and for the first few passings (most marks are found
 // at the first), a breakpoint instruction is used instead: right, at 10 to 20 us a passing.
@@ -24,6 +25,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "arch/arch.h"
@@ -37,6 +39,13 @@
 
 namespace retake {
 
+// A stretch of memory, word by word.
+struct WordRun {
+  uint64_t address = 0;  // a multiple of 8
+  std::vector<uint64_t> values;
+  bool operator==(const WordRun&) const = default;
+};
+
 struct StateMark {
   Registers registers;          // as ptrace gives them
   std::vector<uint8_t> vector;  // the whole vector regset
@@ -44,6 +53,9 @@ struct StateMark {
   // Words that had changed just before; at most machine::kMaxComparedWords. Nothing but a help:
   // `memory` covers them.
   std::vector<machine::WordValue> words;
+  // Where a search that comes to passings which `words` don't tell apart looks for some that do: a
+  // stack holds what the callers of a loop count. Nothing but a help, too.
+  std::vector<WordRun> surroundings;
   MemoryDigest memory;
 
   bool operator==(const StateMark&) const = default;
@@ -65,27 +77,48 @@ struct MarkOutcome {
   StateMark mark;       // kMarked
   Registers registers;  // the task's now
   WaitStatus status;    // kStopped
+  // A stop that we asked for is still to come, and means nothing (kStopped).
+  bool trap_pending = false;
 };
 
 // Marks instants of the tasks of one address space.
 class StateMarker {
  public:
-  // Moves the task on by some instructions, at about 10 us each, to learn what a round of its loop
-  // changes in memory and to where a jump can be placed well; then marks where it is. At a place
-  // not marked before that takes at least `steps`, and until the round is closed, at most
-  // kMostSteps; where it has been marked before, only until it comes there again. With 0 steps the
-  // mark is where it is, unless that is inside of a repeated instruction.
+  // Lets the task go on. If `watched` says how it goes on when it is recorded, that is now and then
+  // for two milliseconds, to see which words it changes meanwhile; and then for some instructions,
+  // at about 10 us each, to learn what a round of its loop changes in memory and to where a jump
+  // can be placed well. Then marks where it is. At a place not marked before that takes at least
+  // `steps`, and until the round is closed, at most kMostSteps; where it has been marked before,
+  // only until it comes there again. With 0 steps the mark is where it is, unless that is inside of
+  // a repeated instruction.
   //
   // The task must be ptrace-stopped in user code, not in a syscall; a signal that it is stopped
   // with is dropped, and is the caller's to keep. Every other task that shares memory with it must
   // be stopped, and stay so until the mark has been taken. The memory is read whole: 0.1 ms for
   // small processes, 60 ms and more at 300 MiB.
-  Result<MarkOutcome> Mark(pid_t pid, const TaskMemory& memory, uint32_t steps = kDefaultSteps);
+  Result<MarkOutcome> Mark(pid_t pid, const TaskMemory& memory, uint32_t steps = kDefaultSteps,
+                           std::optional<ResumeKind> watched = std::nullopt);
 
   static constexpr uint32_t kDefaultSteps = 24;
   static constexpr uint32_t kMostSteps = 240;
 
  private:
+  // Lets the task go on for a moment; nullopt if it is then stopped where it computes.
+  static Result<std::optional<MarkOutcome>> Compute(pid_t pid, ResumeKind resume);
+  // The same, to see which words it changes.
+  Result<std::optional<MarkOutcome>> Watch(pid_t pid, const TaskMemory& memory, ResumeKind resume);
+
+  // What a task was seen to change.
+  struct Changing {
+    std::vector<uint64_t> addresses;
+    std::vector<WordRun> words;  // as they were at its last mark
+    int64_t watched_at = 0;      // ms, CLOCK_MONOTONIC
+    int64_t cost = 0;            // ms: what that took
+  };
+  // Whether what was seen is old, or the task does something else since.
+  static bool IsStale(const Changing& changing, const TaskMemory& memory);
+
+  std::map<pid_t, Changing> changing_;
   // Of a place that has been marked: words that tell its passings apart, as they were at the last
   // mark.
   using Words = std::vector<machine::WordValue>;

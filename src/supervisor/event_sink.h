@@ -56,6 +56,7 @@ struct Preemption {
   Kind kind = Kind::kNotNow;
   Registers registers;
   WaitStatus status;
+  bool trap_pending = false;  // kStopped: as Task::trap_pending
 };
 
 // Each method runs on the tracer thread with the task stopped. An error that is the task's death

@@ -116,6 +116,7 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
   if (dear && preempted->kind == Preemption::Kind::kNotNow) group.futile_looks.Note(pc);
   switch (preempted->kind) {
     case Preemption::Kind::kStopped:
+      task.trap_pending = preempted->trap_pending;
       return Arrive(task, preempted->status);
     case Preemption::Kind::kNotNow:
       return UnlessGone(Continue(task.pid));

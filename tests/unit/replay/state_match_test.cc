@@ -75,9 +75,10 @@ void Pass(TracedChild& child, int times) {
   }
 }
 
-StateMark Mark(TracedChild& child, uint32_t steps = StateMarker::kDefaultSteps) {
+StateMark Mark(TracedChild& child, uint32_t steps = StateMarker::kDefaultSteps,
+               std::optional<ResumeKind> watched = std::nullopt) {
   StateMarker marker;
-  auto marked = marker.Mark(child.pid(), child.memory(), steps);
+  auto marked = marker.Mark(child.pid(), child.memory(), steps, watched);
   if (!marked.ok()) {
     ADD_FAILURE() << marked.error().Message();
     return {};
@@ -162,6 +163,7 @@ TEST(StateMatch, TheStackPageTellsPassingsApart) {
   ASSERT_NO_FATAL_FAILURE(Pass(recorded, 2'000));
   StateMark mark = Mark(recorded, 0);
   mark.words.clear();
+  mark.surroundings.clear();
   MatchOutcome outcome = Match(replayed, mark);
   ASSERT_EQ(outcome.kind, Kind::kMatched);
   // Where the flags tell some of what was counted, a sixteenth or less of the passings is left.
@@ -190,6 +192,66 @@ TEST(StateMatch, WordsOfMemoryAreComparedInProcess) {
   printf("%llu passings of a counter in memory: %.2f ms, %.1f ns each\n",
          static_cast<unsigned long long>(passings), took.count() / 1e6,
          took.count() / static_cast<double>(passings));
+}
+
+// A caller's counter, far from the stack pointer of what it calls, is found when it is needed.
+TEST(StateMatch, TheStackAroundAMarkTellsPassingsApart) {
+  auto loop = [] {
+    volatile uint64_t local[128] = {};
+    while (stop.load(std::memory_order_relaxed) == 0) IncrementMemory(&local[100]);
+    return 0;
+  };
+  TracedChild recorded(loop);
+  recorded.Stop(1'000);
+  recorded.InstallStub();
+  TracedChild replayed(recorded);
+  ASSERT_NO_FATAL_FAILURE(Pass(recorded, 2'000));
+  MatchOutcome outcome = Match(replayed, Mark(recorded, 0));
+  ASSERT_EQ(outcome.kind, Kind::kMatched);
+  EXPECT_TRUE(outcome.in_process);
+  // The ones looked at by breakpoint, those that differ in other words, and the match.
+  EXPECT_LE(outcome.candidates, 12u);
+  ExpectSameState(recorded, replayed);
+}
+
+// Long rounds that only read: what they count is written once a round, elsewhere.
+int CountRounds() {
+  static volatile uint8_t read[4096];
+  while (stop.load(std::memory_order_relaxed) == 0) {
+    for (size_t i = 0; i < sizeof read; ++i) static_cast<void>(static_cast<uint8_t>(read[i]));
+    IncrementMemory(&big[5000]);
+  }
+  return 0;
+}
+
+TEST(StateMatch, WordsThatAWatchedTaskChangesTellPassingsApart) {
+  TracedChild recorded(CountRounds);
+  recorded.Stop(1'000);
+  recorded.InstallStub();
+  TracedChild replayed(recorded);
+  recorded.Continue();
+  recorded.Stop(3'000);
+  StateMark mark = Mark(recorded, StateMarker::kDefaultSteps, ResumeKind::kContinue);
+  ASSERT_GE(recorded.Get(big[5000]), 20u) << "rounds";
+  MatchOutcome outcome = Match(replayed, mark);
+  ASSERT_EQ(outcome.kind, Kind::kMatched);
+  EXPECT_LE(outcome.candidates, 12u);
+  ExpectSameState(recorded, replayed);
+
+  // What it does while it is watched may be something else.
+  TracedChild calls([] {
+    LoopsAtO2().yields();
+    return 0;
+  });
+  calls.Stop(1'000);
+  Registers registers = calls.registers();
+  machine::ForgetSyscall(registers);
+  ASSERT_TRUE(ptracer::SetRegisters(calls.pid(), registers).ok());
+  StateMarker marker;
+  auto other = marker.Mark(calls.pid(), calls.memory(), 200, ResumeKind::kToSyscall);
+  ASSERT_TRUE(other.ok());
+  EXPECT_EQ(other->kind, MarkOutcome::Kind::kStopped);
+  EXPECT_EQ(other->status.kind(), StopKind::kSyscall);
 }
 
 TEST(StateMatch, ThreeMillisecondsOfAFastLoopTakeWellUnderASecond) {
@@ -395,7 +457,8 @@ TEST(StateMatch, CodeMadeAnewIsFoundAgain) {
       recorded.Continue();
       recorded.Stop(1'000);
     } while (Pc(recorded.registers()) - start >= page);
-    StateMark mark = Mark(recorded);
+    // The words that it changes are those of the code, too.
+    StateMark mark = Mark(recorded, StateMarker::kDefaultSteps, ResumeKind::kContinue);
     std::string maps = MapsOf(replayed.pid());
     auto outcome = RunToState(replayed.pid(), replayed.memory(), mark, {.limit = kLimit});
     ASSERT_TRUE(outcome.ok()) << outcome.error().Message();
@@ -540,6 +603,7 @@ TEST(StateMark, IsReadAsWrittenAndDamageFailsTheReader) {
   StateMark mark;
   mark.stack_hash = 0x123456789abcdef0;
   mark.words = {{0x1000, 5}, {0x2008, ~uint64_t{0}}};
+  mark.surroundings = {{0x7000, {1, 2, 3}}, {0x9008, {}}};
   mark.memory.total = 42;
   for (size_t i = 0; i < MemoryDigest::kBuckets; ++i) mark.memory.buckets[i] = 7 * i;
   ByteWriter out;
