@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -158,7 +159,7 @@ class Supervisor {
   // supervisor_preempt.cc: tasks that compute for long.
   // At a tick, of the holder of a turn that others wait for.
   Status CheckComputing(Task& task);
-  Status Preempt(Task& task, uint32_t spin_steps, bool dear = false);
+  Status Preempt(Task& task, uint32_t spin_steps, std::optional<size_t> look_kind = std::nullopt);
   void SetIdle(Task& task, bool idle);
   void WakeIdlers(ShareGroup& group);
   // Something other than spinning has happened: what idlers wait for may have come.

@@ -16,12 +16,14 @@ namespace {
 // When a task that has had the turn for so long (ms) without an event is looked at, and how many
 // single steps the look may take (3 to 13 us each, 150 where the machine is emulated). Plain spin
 // locks show within a few hundred steps, back-off within 20,000.
+//
+// The first is taken in every turn, the others as the budget allows.
 struct Look {
   int64_t after;
   uint32_t steps;
-  bool dear;  // not every turn: see FutileLooks
 };
-constexpr Look kLooks[] = {{4, 400, false}, {10, 4'000, true}, {20, 20'000, true}};
+constexpr Look kLooks[] = {{4, 400}, {10, 4'000}, {20, 20'000}};
+static_assert(std::size(kLooks) == 1 + LookBudget::kKinds);
 // No look takes longer, where a step's cost is known: others wait meanwhile.
 constexpr int64_t kLongestLook = 250'000'000;  // ns
 constexpr uint32_t kFewestSteps = 400;
@@ -67,14 +69,16 @@ Status Supervisor::CheckComputing(Task& task) {
                                              : std::max(kLooks[look].after, takes / kLookPart);
     if (computed < after) return {};
     ++task.looks;
-    return Preempt(task, steps, kLooks[look].dear);
+    if (look == 0) return Preempt(task, steps);
+    if (!group.look_budget.MayTake(look - 1, now * 1'000'000)) return {};
+    return Preempt(task, steps, look - 1);
   }
   int64_t fair = kFairness << std::min(task.preempted, kMostDoublings);
   if (computed < fair || now < task.preempt_after) return {};
   return Preempt(task, 0);
 }
 
-Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
+Status Supervisor::Preempt(Task& task, uint32_t spin_steps, std::optional<size_t> look_kind) {
   if (Status interrupted = ptracer::Interrupt(task.pid); !interrupted.ok())
     return UnlessGone(std::move(interrupted));
   Result<std::optional<WaitStatus>> waited = ptracer::WaitOne(task.pid, kStopBound);
@@ -100,8 +104,6 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
     return UnlessGone(Continue(task.pid));
 
   ShareGroup& group = *task.group;
-  uint64_t pc = Pc(registers);
-  if (dear && group.futile_looks.LeaveOut(pc)) return UnlessGone(Continue(task.pid));
   int64_t begin_ns = MonotonicNanoseconds();
   Result<Preemption> preempted = sink_.Preempt(task, spin_steps);
   if (!preempted.ok()) return UnlessGone(preempted.TakeError());
@@ -113,7 +115,8 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
     // A look that came to a call took fewer: so the dearest counts, and is forgotten in time.
     step_cost_ = std::max((end_ns - begin_ns) / spin_steps, step_cost_ * 7 / 8);
   }
-  if (dear && preempted->kind == Preemption::Kind::kNotNow) group.futile_looks.Note(pc);
+  if (look_kind && preempted->kind == Preemption::Kind::kNotNow)
+    group.look_budget.Spend(*look_kind, begin_ns, end_ns);
   switch (preempted->kind) {
     case Preemption::Kind::kStopped:
       task.trap_pending = preempted->trap_pending;
@@ -122,7 +125,7 @@ Status Supervisor::Preempt(Task& task, uint32_t spin_steps, bool dear) {
       return UnlessGone(Continue(task.pid));
     case Preemption::Kind::kParked:
       group.spins = true;
-      group.futile_looks.Forget();
+      group.look_budget.Refill();
       NoteChange(group);
       break;
     case Preemption::Kind::kStillParked:

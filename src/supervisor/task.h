@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "arch/arch.h"
-#include "supervisor/futile_looks.h"
+#include "supervisor/look_budget.h"
 #include "supervisor/program_filter.h"
 #include "tracee/memory.h"
 #include "tracee/wait_status.h"
@@ -75,7 +75,7 @@ struct ShareGroup {
   // can tell the CPUs apart (cpuid, until it traps).
   bool movable = false;
   bool spins = false;  // one of its tasks has been seen to spin: look sooner
-  FutileLooks futile_looks;
+  LookBudget look_budget;
   int idlers = 0;  // members that are idle
   // ms: since when its tasks have done nothing but spin in the same states; 0: they haven't
   int64_t idle_since = 0;
