@@ -389,15 +389,17 @@ Status Replayer::ApplyExec(const Event& event, ReplayTask& task) {
                std::count_if(tasks_.begin(), tasks_.end(), [&](const ReplayTask& other) {
                  return other.space == task.space;
                }) == 1;
-  if (task.space == nullptr) {
-    Husk::Options options{object_fds_, image.stack_limit, KernelTrapsTimestamps()};
+  Husk::Options options{object_fds_, image.stack_limit, KernelTrapsTimestamps()};
+  bool needs_new = task.space == nullptr || task.space->husk->has_more_than_memory();
+  if (task.space == nullptr || (alone && needs_new)) {
     task.space = std::make_shared<Space>();
     task.space->husk = TRY(Husk::Spawn(options));
   } else if (!alone) {
     // A vfork child leaves its parent's memory: it gets a husk of its own.
     TRY(SwitchTo(event.task, task));
     auto space = std::make_shared<Space>();
-    space->husk = TRY(task.space->husk->Fork(task.registers));
+    space->husk =
+        needs_new ? TRY(Husk::Spawn(options)) : TRY(task.space->husk->Fork(task.registers));
     // The parent's registers come back when it is switched to; the husk is in the stub now.
     task.space->current = ~TaskId{0};
     for (ReplayTask& other : tasks_) {
@@ -588,12 +590,22 @@ Status Replayer::ApplyNewTask(const Event& event, ReplayTask& task) {
 Status Replayer::ApplyMapOps(const Event& event, Husk& husk, const Registers& registers) {
   std::vector<BatchCall> calls;
   std::vector<uint64_t> expected;
+  auto cpuid = machine::CpuidTrap(true);
+  auto traps_cpuid = [&](const MapOp& op) {
+    return cpuid && op.kind == MapOp::Kind::kRawCall &&
+           static_cast<int>(op.flags) == HostArch().NumberOf(cpuid->sys) &&
+           op.address == cpuid->args[0];
+  };
   for (const MapOp& op : event.map_ops) {
     bool moves = op.kind == MapOp::Kind::kRemap;
     if (op.kind != MapOp::Kind::kRawCall &&
         (TouchesStub(op.address, op.size) || (moves && TouchesStub(op.new_address, op.new_size)))) {
       return MakeError("event {} of the trace changes retake's stub page: refused", event.sequence);
     }
+    // The kernel may take a protection key for memory that can be executed and nothing else.
+    bool only_executes = (op.prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) == PROT_EXEC;
+    if (only_executes || (op.kind == MapOp::Kind::kRawCall && !traps_cpuid(op)))
+      husk.NoteMoreThanMemory();
     uint64_t fd = ~uint64_t{0};
     if (op.kind == MapOp::Kind::kMapBlob || op.kind == MapOp::Kind::kMapShared) {
       if (op.object >= object_fds_.size()) {
@@ -662,13 +674,10 @@ Status Replayer::ApplyMapOps(const Event& event, Husk& husk, const Registers& re
                      event.sequence, SysName(arch_.SysOf(static_cast<int64_t>(calls[i].number))),
                      static_cast<int64_t>(calls[i].result), static_cast<int64_t>(expected[i]));
   }
-  auto cpuid = machine::CpuidTrap(true);
   for (const MapOp& op : event.map_ops) {
     if (op.kind == MapOp::Kind::kMapBlob && (op.prot & PROT_EXEC) != 0)
       TRY(PlantTraps(husk, {op.address, op.size, op.offset}, op.object));
-    if (cpuid && op.kind == MapOp::Kind::kRawCall &&
-        static_cast<int>(op.flags) == HostArch().NumberOf(cpuid->sys) &&
-        op.address == cpuid->args[0]) {
+    if (traps_cpuid(op)) {
       TrapOwnCpuid();  // equal flags on both sides make each stop cheaper; see
                        // Supervisor::TrapCpuid
     }

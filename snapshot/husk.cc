@@ -257,7 +257,9 @@ Result<std::unique_ptr<Husk>> Husk::Fork(const Registers& registers) {
   RemoteCalls calls(pid_, memory_, registers);
   pid_t child = TRY(calls.Fork());
   TaskMemory memory = TRY(TaskMemory::Open(child));
-  return std::unique_ptr<Husk>(new Husk(child, std::move(memory)));
+  std::unique_ptr<Husk> copy(new Husk(child, std::move(memory)));
+  copy->more_than_memory_ = more_than_memory_;
+  return copy;
 }
 
 Status Husk::Run(const Registers& registers, std::span<BatchCall> calls) {
@@ -310,6 +312,7 @@ Status Husk::Load(const Image& image, std::span<const int> object_fds) {
       return Error(0, fmt::format("the trace's image refers to object {}, which it hasn't got",
                                   mapping.object));
     }
+    if (mapping.prot == PROT_EXEC) NoteMoreThanMemory();
     calls.push_back(MapCall(mapping, object_fds));
   }
   TRY(Run(registers, calls));

@@ -57,6 +57,11 @@ class Husk {
   TaskMemory& memory() { return memory_; }
   const TaskMemory& memory() const { return memory_; }
 
+  // A call has changed what an exec resets, and Load() doesn't: protection keys, for one. True of
+  // its copies too.
+  void NoteMoreThanMemory() { more_than_memory_ = true; }
+  bool has_more_than_memory() const { return more_than_memory_; }
+
   // A copy, by a fork in place. The husk is at a stop with `registers`, and is left with others.
   Result<std::unique_ptr<Husk>> Fork(const Registers& registers);
 
@@ -74,6 +79,7 @@ class Husk {
 
   pid_t pid_;
   TaskMemory memory_;
+  bool more_than_memory_ = false;
 };
 
 }  // namespace retake
