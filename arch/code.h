@@ -176,6 +176,12 @@ struct WordValue {
 };
 
 inline constexpr size_t kMaxComparedWords = 16;
+
+// A word of Registers, and what it is to be.
+struct RegisterValue {
+  size_t word = 0;
+  uint64_t value = 0;
+};
 // Of the data that the comparison uses, which must lie at an address below 2 GiB.
 inline constexpr size_t kCompareDataBytes = 1024;
 // An upper bound of the trampoline's code.
@@ -199,16 +205,16 @@ struct CompareCode {
 // `data`. `first` is a word of Registers that nearly always differs, if one is known: that is seen
 // several times as fast.
 Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data,
-                                 std::optional<size_t> first);
+                                 std::optional<RegisterValue> first);
 // Whether a word of Registers may be `first`.
 bool MayCompareFirst(size_t word);
 
 // Its data. `vector` is a whole vector regset. `current` are the task's registers now (the code
 // borrows a register that must be given back what it holds). At most kMaxComparedWords words.
 std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteSpan vector,
-                                 std::span<const WordValue> words, const Registers& current,
-                                 std::optional<size_t> first);
-// How many times the site has been passed, out of the data.
+                                 std::span<const WordValue> words, const Registers& current);
+// How many times the site has been passed, out of the data; where `first` differed, that may not
+// have been counted.
 uint64_t ComparedPassings(ByteSpan data);
 
 }  // namespace retake::machine

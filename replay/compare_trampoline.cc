@@ -71,7 +71,6 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
                                                      const Registers& registers,
                                                      std::optional<size_t> first) {
   CompareTrampoline trampoline;
-  trampoline.first_ = first;
   uint64_t site = Pc(mark.registers);
   uint8_t original[4 * machine::kMaxInstruction];
   size_t got = memory.ReadSome(site, original, sizeof original);
@@ -80,8 +79,10 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
   std::vector<Mapping> mappings = TRY(ReadMappings(pid));
   std::optional<uint64_t> target = PickTarget(mappings, site, trampoline.size_);
   if (!target) return MakeError("no gap is within a jump's reach of {:#x}", site);
+  std::optional<machine::RegisterValue> telling;
+  if (first) telling = {*first, mark.registers.words[*first]};
   trampoline.code_ =
-      TRY(machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress, first));
+      TRY(machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress, telling));
   trampoline.jump_ = machine::Jump(site, *target);
   got = std::min(got, std::max(trampoline.code_.moved.consumed, trampoline.jump_.size()));
   trampoline.original_.assign(original, original + got);
@@ -145,7 +146,7 @@ Status CompareTrampoline::Expect(const TaskMemory& memory, const StateMark& mark
     return word.address + sizeof word.value <= site || word.address >= site + jump_.size();
   });
   return memory.Write(kDataAddress, machine::CompareData(kDataAddress, mark.registers, mark.vector,
-                                                         compared, registers, first_));
+                                                         compared, registers));
 }
 
 uint64_t CompareTrampoline::Passings(const TaskMemory& memory) const {

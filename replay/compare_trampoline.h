@@ -74,7 +74,6 @@ class CompareTrampoline {
 
   uint64_t address_ = 0;  // of the mapping
   uint64_t size_ = 0;
-  std::optional<size_t> first_;
   uint64_t passings_ = 0;  // before the data were last written
   machine::CompareCode code_;
   std::vector<uint8_t> original_;  // the code that the jump and the moved instructions are of

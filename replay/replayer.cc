@@ -539,13 +539,13 @@ Status Replayer::ApplyPreemption(const Event& event, ReplayTask& task) {
       return Diverge(
           event, found.status.gone() ? nullptr : &husk,
           {DescribeEvent(event, arch_), DescribeStop(found.status, found.registers, arch_),
-           fmt::format("the place was passed {} times, in other states\n", found.passings)});
+           fmt::format("the place was passed at least {} times, in other states\n", found.passings)});
     case MatchOutcome::Kind::kLimit:
       return Diverge(
           event, &husk,
           {DescribeEvent(event, arch_),
            fmt::format("not that state in {} s of computing", kSearchBound / 1000),
-           fmt::format("the place was passed {} times, in other states\n", found.passings)});
+           fmt::format("the place was passed at least {} times, in other states\n", found.passings)});
   }
   task.registers = event.after;
   task.at_entry = false;

@@ -146,7 +146,7 @@ struct MatchOutcome {
   Kind kind = Kind::kMatched;
   Registers registers;      // the task's now, unless it is gone
   WaitStatus status;        // kStopped
-  uint64_t passings = 0;    // of the marked instruction, so far as they were seen
+  uint64_t passings = 0;    // of the marked instruction, so far as they were counted
   uint64_t candidates = 0;  // passings whose memory had to be looked at
   bool in_process = false;  // a trampoline did the comparing
 };

@@ -5,7 +5,8 @@
 // memory; the thread pointer is then put back from the data. (It doesn't change while a task
 // computes, but by an instruction that only a thread library's start executes.)
 //
-// Where a register is known that tells, it is looked at before the flags and all else are kept.
+// Writing that register is dear. So where another one is known that tells, its bits are looked at
+// before anything is kept, one after the other, which needs no register and no flags.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -26,7 +27,6 @@ struct Data {
   uint64_t saved_flags;
   uint64_t thread_pointer;
   uint64_t passings;
-  uint64_t first;
   uint64_t flags;
   uint64_t sp;
   uint64_t registers[kGeneral];
@@ -37,6 +37,10 @@ struct Data {
 static_assert(sizeof(Data) <= kCompareDataBytes);
 
 constexpr uint64_t kConditionFlags = uint64_t{0xf} << 28;
+
+// Bits of a telling register that are looked at first, from the lowest: counters and pointers
+// differ there.
+constexpr uint32_t kFirstBits = 32;
 
 class Writer {
  public:
@@ -64,15 +68,18 @@ class Writer {
       memcpy(&bytes_[at], &insn, sizeof insn);
     }
   }
-  // cbnz x1
-  void JumpUnlessZero() {
-    unless_zero_ = bytes_.size();
-    Put(0xb5000001);
+  // tbz or tbnz reg, #bit
+  void JumpUnlessBitIs(uint32_t reg, uint32_t bit, bool set) {
+    wrong_bit_.push_back(bytes_.size());
+    Put((set ? 0x36000000 : 0x37000000) | (bit >> 5) << 31 | (bit & 31) << 19 | reg);
   }
-  void LandUnlessZero() {
-    if (!unless_zero_) return;
-    uint32_t insn = 0xb5000001 | static_cast<uint32_t>((bytes_.size() - *unless_zero_) / 4) << 5;
-    memcpy(&bytes_[*unless_zero_], &insn, sizeof insn);
+  void LandWrongBit() {
+    for (size_t at : wrong_bit_) {
+      uint32_t insn = 0;
+      memcpy(&insn, &bytes_[at], sizeof insn);
+      insn |= static_cast<uint32_t>((bytes_.size() - at) / 4) << 5;
+      memcpy(&bytes_[at], &insn, sizeof insn);
+    }
   }
   void RestoreAllButBase() {
     Load(1, offsetof(Data, saved_flags));
@@ -91,23 +98,24 @@ class Writer {
   uint64_t at_;
   std::vector<uint8_t> bytes_;
   std::vector<size_t> unequal_;
-  std::optional<size_t> unless_zero_;
+  std::vector<size_t> wrong_bit_;
 };
 
 }  // namespace
 
-bool MayCompareFirst(size_t word) {
-  // x0 and x1 are what the looking needs.
-  return word >= kX0 + 2 && word < kX0 + kGeneral;
-}
+bool MayCompareFirst(size_t word) { return word >= kX0 && word < kX0 + kGeneral; }
 
 Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data,
-                                 std::optional<size_t> first) {
+                                 std::optional<RegisterValue> first) {
   if (data + kCompareDataBytes > uint64_t{1} << 31) {
     return MakeError("the data of a comparison must lie below 2 GiB, not at {:#x}", data);
   }
   CompareCode out;
   Writer writer(at);
+  for (uint32_t bit = 0; first && bit < kFirstBits; ++bit) {
+    auto reg = static_cast<uint32_t>(first->word - kX0);
+    writer.JumpUnlessBitIs(reg, bit, (first->value >> bit & 1) != 0);
+  }
   writer.Put(0xd51bd040);  // msr tpidr_el0, x0
   // movz x0, low half; movk x0, high half, lsl 16
   writer.Put(0xd2800000 | static_cast<uint32_t>(data & 0xffff) << 5);
@@ -120,11 +128,6 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
   writer.Load(1, offsetof(Data, passings));
   writer.Put(0x91000421);  // add x1, x1, #1
   writer.Store(1, offsetof(Data, passings));
-  if (first) {
-    writer.Load(1, offsetof(Data, first));
-    writer.Put(0xca000021 | static_cast<uint32_t>(*first - kX0) << 16);  // eor x1, x1, xN
-    writer.JumpUnlessZero();
-  }
   writer.Store(2, offsetof(Data, saved) + 16);
   writer.Put(0xd53b4201);  // mrs x1, nzcv
   writer.Store(1, offsetof(Data, saved_flags));
@@ -160,8 +163,8 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
   writer.LandUnequal();
   out.mismatch_pc = writer.Here();
   writer.RestoreAllButBase();
-  writer.LandUnlessZero();
   writer.RestoreBase();
+  writer.LandWrongBit();
   out.resume_pc = writer.Here();
   out.moved = TRY(MoveCode(site, code, JumpBytes(), out.resume_pc));
   writer.Append(out.moved.bytes);
@@ -170,10 +173,8 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
 }
 
 std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteSpan vector,
-                                 std::span<const WordValue> words, const Registers& current,
-                                 std::optional<size_t> first) {
+                                 std::span<const WordValue> words, const Registers& current) {
   Data out{};
-  if (first) out.first = expected.words[*first];
   out.thread_pointer = current.words[kTpidr];
   out.flags = expected.words[kPstate] & kConditionFlags;
   out.sp = expected.words[kSp];

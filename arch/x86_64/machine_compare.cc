@@ -23,7 +23,6 @@ constexpr size_t kVectors = 16;
 struct Data {
   uint64_t saved_rax;
   uint64_t saved_rcx;
-  uint64_t first;        // what makes the first register zero
   uint64_t saved_flags;  // as ax has them after lahf and seto al
   uint64_t passings;
   uint64_t flags;
@@ -113,7 +112,7 @@ bool MayCompareFirst(size_t word) {
 }
 
 Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint64_t data,
-                                 std::optional<size_t> first) {
+                                 std::optional<RegisterValue> first) {
   if (data + kCompareDataBytes > uint64_t{1} << 31) {
     return MakeError("the data of a comparison must lie below 2 GiB, not at {:#x}", data);
   }
@@ -129,9 +128,11 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
     writer.WithWord(0x8b, kRcxEncoded, offsetof(Data, passings));
     writer.Put({0x48, 0x8d, 0x49, 0x01});  // lea rcx, [rcx + 1]
     writer.WithWord(0x89, kRcxEncoded, offsetof(Data, passings));
-    writer.WithWord(0x8b, kRcxEncoded, offsetof(Data, first));
+    writer.Put({0x48, 0xb9});  // mov rcx, what makes the register zero
+    writer.Put32(static_cast<uint32_t>(-first->value));
+    writer.Put32(static_cast<uint32_t>(-first->value >> 32));
     // lea rcx, [reg + rcx + 0]: ModRM 01 rcx 100, SIB with rcx as the index.
-    int reg = EncodingOf(*first);
+    int reg = EncodingOf(first->word);
     writer.Put({0x48 | (reg >= 8 ? 1 : 0), 0x8d, 0x4c, kRcxEncoded << 3 | (reg & 7), 0x00});
     constexpr int kMovSize = 8, kJumpSize = 5;
     writer.Put({0xe3, kMovSize + kJumpSize});  // jrcxz, over the next two
@@ -192,10 +193,8 @@ Result<CompareCode> BuildCompare(uint64_t site, ByteSpan code, uint64_t at, uint
 }
 
 std::vector<uint8_t> CompareData(uint64_t data, const Registers& expected, ByteSpan vector,
-                                 std::span<const WordValue> words, const Registers&,
-                                 std::optional<size_t> first) {
+                                 std::span<const WordValue> words, const Registers&) {
   Data out{};
-  if (first) out.first = -expected.words[*first];
   out.flags = FlagsInAx(expected.words[kEflags]);
   for (size_t i = 0; i < 16; ++i) out.registers[i] = expected.words[kEncoded[i]];
   for (size_t i = 0; i < kMaxComparedWords; ++i) {

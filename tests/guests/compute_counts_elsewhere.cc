@@ -34,7 +34,7 @@ int main(int, char** argv) {
   }
   Handle(SIGALRM, [](int) { handled = handled + 1; });
   // As many rounds as take minutes if each of them is looked at by a stop.
-  itimerval timer = {{0, 0}, {0, 400'000}};
+  itimerval timer = {{0, 0}, {0, 400'000 / Slowness()}};
   uint64_t count = 0;
   CHECK(setitimer(ITIMER_REAL, &timer, nullptr) == 0);
   if (where == "frame") {

@@ -216,7 +216,7 @@ TEST(StateMatch, TheStackAroundAMarkTellsPassingsApart) {
 
 // Long rounds that only read: what they count is written once a round, elsewhere.
 int CountRounds() {
-  static volatile uint8_t read[4096];
+  static volatile uint8_t read[1024];
   while (stop.load(std::memory_order_relaxed) == 0) {
     for (size_t i = 0; i < sizeof read; ++i) static_cast<void>(static_cast<uint8_t>(read[i]));
     IncrementMemory(&big[5000]);
@@ -230,7 +230,7 @@ TEST(StateMatch, WordsThatAWatchedTaskChangesTellPassingsApart) {
   recorded.InstallStub();
   TracedChild replayed(recorded);
   recorded.Continue();
-  recorded.Stop(3'000);
+  recorded.Stop(10'000);
   StateMark mark = Mark(recorded, StateMarker::kDefaultSteps, ResumeKind::kContinue);
   ASSERT_GE(recorded.Get(big[5000]), 20u) << "rounds";
   MatchOutcome outcome = Match(replayed, mark);
@@ -272,15 +272,12 @@ TEST(StateMatch, ThreeMillisecondsOfAFastLoopTakeWellUnderASecond) {
   StateMark mark = Mark(recorded);
   auto started = Clock::now();
   MatchOutcome outcome = Match(replayed, mark);
-  std::chrono::duration<double, std::nano> took = Clock::now() - started;
+  std::chrono::duration<double, std::milli> took = Clock::now() - started;
   ASSERT_EQ(outcome.kind, Kind::kMatched);
   EXPECT_TRUE(outcome.in_process);
-  EXPECT_GT(outcome.passings, 1'000u);
   ExpectSameState(recorded, replayed);
-  EXPECT_LT(took.count(), 20e9);
-  printf("%llu passings of a counter in a register: %.2f ms, %.1f ns each\n",
-         static_cast<unsigned long long>(outcome.passings), took.count() / 1e6,
-         took.count() / static_cast<double>(outcome.passings));
+  EXPECT_LT(took.count(), 20e3);
+  printf("3 ms of a counter in a register: %.2f ms\n", took.count());
 }
 
 TEST(StateMatch, VectorRegistersTellPassingsApart) {
@@ -536,11 +533,15 @@ TEST(StateMatch, AnotherStopFirstIsHandedBack) {
   child.Stop(1'000);  // past it
   // To be seen once the comparison is done in the process.
   TracedChild other(child);
+  std::string maps = MapsOf(child.pid());
+  std::atomic<bool> over = false;
   std::thread setter([&] {
+    while (!over && MapsOf(child.pid()) == maps) usleep(1'000);
     usleep(30'000);
     child.Set(stop, std::atomic<int>(1));
   });
   MatchOutcome outcome = Match(child, mark);
+  over = true;
   setter.join();
   ASSERT_EQ(outcome.kind, Kind::kStopped);
   EXPECT_TRUE(outcome.in_process);
