@@ -532,20 +532,20 @@ Status Replayer::ApplyPreemption(const Event& event, ReplayTask& task) {
   // The code may be in shared memory, and is to be patched.
   husk.memory().set_shared_files(object_fds_);
   MatchOutcome found = TRY(RunToState(husk.pid(), husk.memory(), mark, options));
+  std::string passed =
+      fmt::format("the place was passed at least {} times, in other states\n", found.passings);
   switch (found.kind) {
     case MatchOutcome::Kind::kMatched:
       break;
     case MatchOutcome::Kind::kStopped:
-      return Diverge(
-          event, found.status.gone() ? nullptr : &husk,
-          {DescribeEvent(event, arch_), DescribeStop(found.status, found.registers, arch_),
-           fmt::format("the place was passed at least {} times, in other states\n", found.passings)});
+      return Diverge(event, found.status.gone() ? nullptr : &husk,
+                     {DescribeEvent(event, arch_),
+                      DescribeStop(found.status, found.registers, arch_), passed});
     case MatchOutcome::Kind::kLimit:
       return Diverge(
           event, &husk,
           {DescribeEvent(event, arch_),
-           fmt::format("not that state in {} s of computing", kSearchBound / 1000),
-           fmt::format("the place was passed at least {} times, in other states\n", found.passings)});
+           fmt::format("not that state in {} s of computing", kSearchBound / 1000), passed});
   }
   task.registers = event.after;
   task.at_entry = false;

@@ -141,14 +141,14 @@ void EncodeMark(const StateMark& mark, ByteWriter& out) {
     out.U64(word.address);
     out.U64(word.value);
   }
+  out.U64(mark.memory.total);
+  for (uint32_t bucket : mark.memory.buckets) out.U32(bucket);
   out.Varint(mark.surroundings.size());
   for (const WordRun& run : mark.surroundings) {
     out.U64(run.address);
     out.Varint(run.values.size());
     for (uint64_t value : run.values) out.U64(value);
   }
-  out.U64(mark.memory.total);
-  for (uint32_t bucket : mark.memory.buckets) out.U32(bucket);
 }
 
 void DecodeMark(ByteReader& in, StateMark& mark) {
@@ -162,6 +162,9 @@ void DecodeMark(ByteReader& in, StateMark& mark) {
     // Compared by an instruction that wants it so, in the husk.
     if (word.address % kWordBytes != 0) return in.Fail();
   }
+  mark.memory.total = in.U64();
+  for (uint32_t& bucket : mark.memory.buckets) bucket = in.U32();
+  if (in.AtEnd()) return;  // a trace of before there were any
   mark.surroundings.resize(in.Count(sizeof(uint64_t)));
   for (WordRun& run : mark.surroundings) {
     run.address = in.U64();
@@ -169,8 +172,6 @@ void DecodeMark(ByteReader& in, StateMark& mark) {
     for (uint64_t& value : run.values) value = in.U64();
     if (run.address % kWordBytes != 0) return in.Fail();
   }
-  mark.memory.total = in.U64();
-  for (uint32_t& bucket : mark.memory.buckets) bucket = in.U32();
 }
 
 uint64_t HashStackPage(const TaskMemory& memory, const Registers& registers) {
