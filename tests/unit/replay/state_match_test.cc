@@ -218,7 +218,7 @@ TEST(StateMatch, TheStackAroundAMarkTellsPassingsApart) {
 int CountRounds() {
   static volatile uint8_t read[1024];
   while (stop.load(std::memory_order_relaxed) == 0) {
-    for (size_t i = 0; i < sizeof read; ++i) static_cast<void>(static_cast<uint8_t>(read[i]));
+    for (const volatile uint8_t& byte : read) static_cast<void>(uint8_t{byte});
     IncrementMemory(&big[5000]);
   }
   return 0;
