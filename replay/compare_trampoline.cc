@@ -101,9 +101,11 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
         MakeCall(Sys::mprotect, trampoline.address_, trampoline.size_, PROT_READ | PROT_EXEC);
     TRY(calls.Run({&protect, 1}));
     TRY(Check(protect, 0, "make executable"));
-    TRY(trampoline.Expect(memory, mark, words, registers));
+    TRY(memory.Write(kDataAddress, std::vector<uint8_t>(machine::kCompareDataBytes)));
     trampoline.patch_ = TRY(CodePatch::Put(memory, site, trampoline.jump_));
-    return {};
+    Status expected = trampoline.Expect(memory, mark, words, registers);
+    if (!expected.ok()) TRY(trampoline.Disarm(memory));
+    return expected;
   }();
   TRY(ptracer::SetRegisters(pid, registers));
   if (!status.ok()) return status.TakeError();
@@ -138,13 +140,21 @@ uint64_t CompareTrampoline::OriginalPc(uint64_t pc) const {
 
 Status CompareTrampoline::Expect(const TaskMemory& memory, const StateMark& mark, Words words,
                                  const Registers& registers) {
-  if (patch_) passings_ = Passings(memory);
-  // Where the jump is, the program's own code isn't.
-  uint64_t site = Pc(mark.registers);
+  passings_ = Passings(memory);
+  // Where the jump is, the program's own code isn't; it may be mapped elsewhere, too.
+  auto read = [&](const machine::WordValue& word) {
+    uint64_t value = 0;
+    memory.ReadValue(word.address, &value);
+    return value;
+  };
+  std::vector<uint64_t> without;
+  TRY(Disarm(memory));
+  std::ranges::transform(words, std::back_inserter(without), read);
+  TRY(Arm(memory));
   std::vector<machine::WordValue> compared;
-  std::ranges::copy_if(words, std::back_inserter(compared), [&](const machine::WordValue& word) {
-    return word.address + sizeof word.value <= site || word.address >= site + jump_.size();
-  });
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (read(words[i]) == without[i]) compared.push_back(words[i]);
+  }
   return memory.Write(kDataAddress, machine::CompareData(kDataAddress, mark.registers, mark.vector,
                                                          compared, registers));
 }

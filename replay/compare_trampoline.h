@@ -32,7 +32,7 @@ class CompareTrampoline {
   static Result<CompareTrampoline> Install(pid_t pid, TaskMemory& memory, const StateMark& mark,
                                            Words words, const Registers& registers,
                                            std::optional<size_t> first);
-  // The same for other words. The count of passings goes on.
+  // The same for other words. Leaves the jump in the code. The count of passings goes on.
   Status Expect(const TaskMemory& memory, const StateMark& mark, Words words,
                 const Registers& registers);
   // Puts back the code and unmaps the trampoline. `registers` are the task's now, not in the
