@@ -28,11 +28,12 @@ uint64_t PageSize() {
   return size;
 }
 
-// An address in a gap of the address space to which a jump at `site` may lead.
-std::optional<uint64_t> PickTarget(std::span<const Mapping> mappings, uint64_t site,
-                                   uint64_t size) {
-  uint64_t low = std::max(kLowest, site > machine::JumpReach() ? site - machine::JumpReach() : 0);
-  uint64_t end = site + machine::JumpReach();
+// An address in a gap of the address space, no farther than `reach`, to which a jump at `site` may
+// lead.
+std::optional<uint64_t> PickTarget(std::span<const Mapping> mappings, uint64_t site, uint64_t size,
+                                   uint64_t reach) {
+  uint64_t low = std::max(kLowest, site > reach ? site - reach : 0);
+  uint64_t end = site + reach;
   auto in_gap = [&](uint64_t begin, uint64_t limit) -> std::optional<uint64_t> {
     limit = std::min(limit, end);
     begin = std::max(begin, low);
@@ -77,12 +78,20 @@ Result<CompareTrampoline> CompareTrampoline::Install(pid_t pid, TaskMemory& memo
   uint64_t pages = (machine::kMaxCompareCode + PageSize() - 1) / PageSize() + 1;
   trampoline.size_ = pages * PageSize();
   std::vector<Mapping> mappings = TRY(ReadMappings(pid));
-  std::optional<uint64_t> target = PickTarget(mappings, site, trampoline.size_);
-  if (!target) return MakeError("no gap is within a jump's reach of {:#x}", site);
   std::optional<machine::RegisterValue> telling;
   if (first) telling = {*first, mark.registers.words[*first]};
-  trampoline.code_ =
-      TRY(machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress, telling));
+  std::optional<uint64_t> target;
+  // What the code refers to is in reach of the site, and perhaps not of a place that is far away.
+  for (uint64_t part : {16, 4, 1}) {
+    target = PickTarget(mappings, site, trampoline.size_, machine::JumpReach() / part);
+    if (!target) continue;
+    auto built =
+        machine::BuildCompare(site, ByteSpan(original, got), *target, kDataAddress, telling);
+    if (!built.ok() && part > 1) continue;
+    trampoline.code_ = TRY(std::move(built));
+    break;
+  }
+  if (!target) return MakeError("no gap is within a jump's reach of {:#x}", site);
   trampoline.jump_ = machine::Jump(site, *target);
   got = std::min(got, std::max(trampoline.code_.moved.consumed, trampoline.jump_.size()));
   trampoline.original_.assign(original, original + got);

@@ -107,8 +107,12 @@ class Probe {
     if (covers) return Site::kBad;
     uint8_t code[4 * machine::kMaxInstruction];
     size_t got = memory_.ReadSome(pc, code, sizeof code);
-    if (!machine::MoveCode(pc, ByteSpan(code, got), machine::JumpBytes(), pc).ok())
-      return Site::kBad;
+    auto moves_to = [&](uint64_t to) {
+      return machine::MoveCode(pc, ByteSpan(code, got), machine::JumpBytes(), to).ok();
+    };
+    // A gap is to be found there.
+    uint64_t far = machine::JumpReach() / 4;
+    if (!moves_to(pc + far) || !moves_to(pc - far)) return Site::kBad;
     return length >= machine::JumpBytes() ? Site::kIdeal : Site::kGood;
   }
 
