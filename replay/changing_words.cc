@@ -69,13 +69,19 @@ std::vector<uint64_t> ChangingWords::Find(const TaskMemory& memory) const {
 std::vector<WordRun> ReadWords(const TaskMemory& memory, const std::vector<uint64_t>& addresses) {
   std::vector<WordRun> runs;
   for (uint64_t address : addresses) {
-    uint64_t value = 0;
-    if (!memory.ReadValue(address, &value)) continue;
     bool goes_on =
         !runs.empty() && runs.back().address + runs.back().values.size() * kWordBytes == address;
     if (!goes_on) runs.push_back({address, {}});
-    runs.back().values.push_back(value);
+    runs.back().values.push_back(0);
   }
+  std::vector<TaskMemory::Piece> pieces;
+  for (WordRun& run : runs) {
+    auto* begin = reinterpret_cast<uint8_t*>(run.values.data());
+    pieces.push_back({run.address, {begin, run.values.size() * kWordBytes}});
+  }
+  memory.Gather(pieces);
+  for (size_t i = 0; i < runs.size(); ++i) runs[i].values.resize(pieces[i].got / kWordBytes);
+  std::erase_if(runs, [](const WordRun& run) { return run.values.empty(); });
   return runs;
 }
 

@@ -168,6 +168,7 @@ void DecodeMark(ByteReader& in, StateMark& mark) {
   }
   mark.memory.total = in.U64();
   for (uint32_t& bucket : mark.memory.buckets) bucket = in.U32();
+  mark.surroundings.clear();
   if (in.AtEnd()) return;  // a trace of before there were any
   mark.surroundings.resize(in.Count(sizeof(uint64_t)));
   for (WordRun& run : mark.surroundings) {
