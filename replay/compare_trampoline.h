@@ -1,10 +1,8 @@
 // CompareTrampoline: a comparison put at an instruction of a stopped process (arch/code.h makes the
 // code), and taken away again.
 //
-// It needs a gap in the address space within a jump's reach of the instruction. The kernel is asked
-// for it by calls injected through the stub page, so the mapping is the process's own; it can't be
-// written, so it is no part of the memory that is hashed; and it is unmapped before anything but
-// the task's own computing happens.
+// Its code lies in a CodePlace, and its data in the stub's scratch space. Both are given back
+// before anything but the task's own computing happens.
 #ifndef RETAKE_REPLAY_COMPARE_TRAMPOLINE_H_
 #define RETAKE_REPLAY_COMPARE_TRAMPOLINE_H_
 
@@ -17,6 +15,7 @@
 
 #include "arch/arch.h"
 #include "arch/code.h"
+#include "replay/code_place.h"
 #include "replay/state_match.h"
 #include "tracee/code_patch.h"
 #include "tracee/memory.h"
@@ -61,9 +60,7 @@ class CompareTrampoline {
   uint64_t mismatch_pc() const { return code_.mismatch_pc; }
   // Whether a task at `pc` is in the trampoline, and not at an instruction that was moved there:
   // its registers aren't the program's.
-  bool IsInside(uint64_t pc) const {
-    return pc >= address_ && pc < address_ + size_ && OriginalPc(pc) == pc;
-  }
+  bool IsInside(uint64_t pc) const { return place_->Contains(pc) && OriginalPc(pc) == pc; }
   // The address in the program of an instruction that was moved here; `pc` itself elsewhere.
   uint64_t OriginalPc(uint64_t pc) const;
 
@@ -72,8 +69,7 @@ class CompareTrampoline {
  private:
   CompareTrampoline() = default;
 
-  uint64_t address_ = 0;  // of the mapping
-  uint64_t size_ = 0;
+  std::optional<CodePlace> place_;
   uint64_t passings_ = 0;  // before the data were last written
   machine::CompareCode code_;
   std::vector<uint8_t> original_;  // the code that the jump and the moved instructions are of
