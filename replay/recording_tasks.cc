@@ -194,6 +194,8 @@ Status Recording::OnGone(Task& task, WaitStatus status) {
 Status Recording::OnSignal(Task& task, const SignalArrival& arrival) {
   Begin(task, arrival.synchronous ? EventKind::kFault : EventKind::kSignal);
   event_.signal = arrival.signal;
+  // A call that it was about to make is made after the handler's.
+  State(task).entered = false;
   event_.before = arrival.before;
   event_.after = arrival.after;
   machine::ForgetSyscall(event_.after);

@@ -342,10 +342,10 @@ Status Supervisor::Decide(Task& task, uint16_t filter_data) {
       Wait(task, Task::Wants::kDecide);
       return {};
     case CallVerdict::Kind::kRepeat: {
+      // No event: a signal that finds it here finds it computing.
       Registers registers = task.entry;
       machine::RewindToCall(registers);
       TRY(ptracer::SetRegisters(task.pid, registers));
-      task.last = registers;
       task.phase = Task::Phase::kUser;
       return Continue(task.pid);
     }

@@ -172,6 +172,7 @@ Status Supervisor::CheckHeldSignals() {
   std::vector<pid_t> late;
   for (auto& [pid, task] : tasks_) {
     if (task->held.empty() || task->requeued || task->phase != Task::Phase::kUser) continue;
+    if (task->wants != Task::Wants::kNothing) continue;  // it is stopped, and waits for its turn
     if (now - task->held_since >= options_.hold_bound_ms && now >= task->preempt_after)
       late.push_back(pid);
   }

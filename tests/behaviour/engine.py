@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import pathlib
 import pty
@@ -52,26 +53,25 @@ def become_subreaper():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise Failure("PR_SET_CHILD_SUBREAPER: " + os.strerror(ctypes.get_errno()))
+    if not os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children"):
+        raise Failure("this kernel doesn't list children (CONFIG_PROC_CHILDREN), so that none could be found")
+
+
+def children_of(pid):
+    """Of all threads of a process; none if it is gone."""
+    found = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
 
 
 def descendants(of=None):
     """Pids of all processes below this one, or another."""
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            text = pathlib.Path(f"/proc/{entry}/stat").read_text(errors="replace")
-        except OSError:
-            continue
-        parents[int(entry)] = int(text.rpartition(")")[2].split()[1])
-    found, frontier = [], [of or os.getpid()]
-    while frontier:
-        parent = frontier.pop()
-        for pid, its_parent in parents.items():
-            if its_parent == parent:
-                found.append(pid)
-                frontier.append(pid)
+    found = children_of(of or os.getpid())
+    for pid in found:  # which grows meanwhile
+        found += children_of(pid)
     return found
 
 
@@ -371,6 +371,7 @@ def compare(expected, found, names, varying=False, files=False, drop=None):
             require_same(f"file {name}", expected.files[name], found.files[name], names)
 
 
+@functools.cache
 def without_network():
     """A prefix that runs a command without any network, or [] where that isn't permitted."""
     tool = shutil.which("unshare")
