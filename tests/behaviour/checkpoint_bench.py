@@ -91,6 +91,15 @@ class Bench:
         self.restore(*restore, status=status)
 
 
+def functions_of_strings(count):
+    """C++ that keeps a compiler busy, on a slow machine for not much longer than elsewhere."""
+    if engine.SLOWNESS > 1:
+        return "#include <string>\n" + "".join(
+            f'bool f{n}(const std::string& s) {{ return s.find("{n}") == {n}; }}\n' for n in range(engine.times(count, 3)))
+    return "#include <map>\n#include <string>\n#include <regex>\n" + "".join(
+        f'bool f{n}(const std::string& s) {{ return std::regex_match(s, std::regex("{n}.*")); }}\n' for n in range(count))
+
+
 def wait_until(what, condition, seconds=60, show=lambda: ""):
     end = time.monotonic() + seconds * engine.SLOWNESS
     while time.monotonic() < end:

@@ -10,10 +10,10 @@ import subprocess
 import time
 
 import engine
-from checkpoint_bench import SEED, expect, free_port, need
+from checkpoint_bench import SEED, expect, free_port, functions_of_strings, need
 from engine import Failure
 
-MOMENTS = int(os.environ.get("RETAKE_MOMENTS") or 2)
+MOMENTS = int(os.environ.get("RETAKE_MOMENTS") or engine.times(2))
 
 # A client that has its server for a child: the tree has both ends of each connection.
 CLIENT = """
@@ -35,7 +35,7 @@ async def answer(reader, writer):
     writer.close()
 async def client(port, me):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for n in range(200):
+    for n in range({times 200 40}):
         words = f"client {me} says {n}\\n".encode()
         writer.write(words * 3)
         for _ in range(3):
@@ -55,7 +55,7 @@ REDIS = CLIENT + """
 port = int(sys.argv[1])
 redis = server("redis-server", "--port", str(port), "--save", "")
 s = connect(port); f = s.makefile("rb")
-for n in range(1, 6001):
+for n in range(1, {times 6000 1500}):
     s.sendall(b"INCR counter\\r\\n" if n % 10 else b"RPUSH list %d\\r\\n" % n)
     got = f.readline()
     if got != b":%d\\r\\n" % (n - n // 10 if n % 10 else n // 10): sys.exit(f"{n}: {got}")
@@ -71,7 +71,7 @@ l = socket.create_server(("127.0.0.1", 0)); c = socket.create_connection(l.getso
 data = random.Random(5).randbytes(1 << 20)
 if os.fork() == 0:
     d.close(); l.close()
-    for _ in range(60): c.sendall(data)
+    for _ in range({times 60 10}): c.sendall(data)
     c.shutdown(socket.SHUT_WR); print("told", c.recv(9)); os._exit(0)
 c.close()
 sum = hashlib.sha256(); total = 0
@@ -86,7 +86,7 @@ open("hooks.json", "w").write('[{"id": "up", "execute-command": "/bin/echo", "in
 web = server("webhook", "-hooks", "hooks.json", "-ip", "127.0.0.1", "-port", str(port))
 connect(port).close()
 c = http.client.HTTPConnection("127.0.0.1", port)
-for n in range(150):
+for n in range({times 150 30}):
     c.request("GET", f"/hooks/up?n=number{n}")
     got = c.getresponse().read()
     if got != f"number{n}\\n".encode(): sys.exit(f"{n}: {got}")
@@ -101,7 +101,7 @@ server.listen(0, "127.0.0.1", async () => {
   const agent = new http.Agent({keepAlive: true, maxSockets: 4});
   const ask = n => new Promise((done, fail) => http.get({port: server.address().port, host: "127.0.0.1", path: "/n" + n, agent},
     r => { let s = ""; r.on("data", d => s += d); r.on("end", () => done(s)); }).on("error", fail));
-  for (let n = 0; n < 300; n++) {
+  for (let n = 0; n < {times 300 60}; n++) {
     const got = await Promise.all([ask(n), ask(n + 1), ask(n + 2)]);
     if (got[2] !== "/N" + (n + 2)) { console.log("wrong", got); process.exit(1); }
     if (n % 30 == 0) console.log(n);
@@ -120,7 +120,7 @@ public class Server {
     Socket[] s = new Socket[4]; BufferedReader[] in = new BufferedReader[4];
     for (int i = 0; i < 4; i++) { s[i] = new Socket("127.0.0.1", l.getLocalPort()); in[i] = new BufferedReader(new InputStreamReader(s[i].getInputStream())); }
     List<byte[]> garbage = new ArrayList<>();
-    for (int n = 0; n < 2000; n++) {
+    for (int n = 0; n < {times 2000 400}; n++) {
       s[n % 4].getOutputStream().write(("word " + n + "\\n").getBytes());
       if (!in[n % 4].readLine().equals("WORD " + n)) System.exit(3);
       garbage.add(new byte[20000]); if (garbage.size() > 500) garbage.clear();
@@ -157,7 +157,7 @@ if __name__ == "__main__":
     m = shared_memory.SharedMemory(create=True, size=4096)
     with mp.Pool(3) as pool:
         total = 0
-        results = [pool.apply_async(work, (m.name, n)) for n in range(600)]
+        results = [pool.apply_async(work, (m.name, n)) for n in range({times 600 120})]
         for i, r in enumerate(results):
             total += r.get()
             if i % 60 == 0: print(i)
@@ -183,7 +183,7 @@ print("done", said == [n for _ in range(60) for n in range(8)])
 """
 
 PIPELINE = """i=0
-while [ $i -lt 150 ]; do i=$((i+1)); echo line $i; sleep 0.01; done |
+while [ $i -lt {times 150 50} ]; do i=$((i+1)); echo line $i; sleep 0.01; done |
   while read a b; do echo "got $b $(echo $b | md5sum | cut -c1-6)"; done
 exit 5"""
 
@@ -191,7 +191,7 @@ exit 5"""
 def python(program, *arguments):
     def command(bench):
         path = bench.place.bin / "program.py"
-        path.write_text(program)
+        path.write_text(engine.scaled(program))
         return ["/usr/bin/python3", "-u", str(path), *(word() for word in arguments)]
     return program_at_moments(command)
 
@@ -203,23 +203,22 @@ def port():
 def java_server(bench):
     need("java", "javac")
     source = bench.place.bin / "Server.java"
-    source.write_text(JAVA)
+    source.write_text(engine.scaled(JAVA))
     if not source.with_suffix(".class").exists():
         subprocess.run(["javac", "-d", str(bench.place.bin), str(source)], check=True, timeout=120 * engine.SLOWNESS)
     return ["java", "-Xmx64m", "-cp", str(bench.place.bin), "Server"]
 
 
 def compilation(bench):
-    code = "#include <map>\n#include <string>\n#include <regex>\n" + "".join(
-        f"int f{n}(const std::string& s) {{ return std::regex_match(s, std::regex(\"{n}.*\")); }}\n" for n in range(3))
+    code = functions_of_strings(3)
     (bench.place.work / "a.cc").write_text(code)
-    (bench.place.work / "b.cc").write_text(code.replace("int f", "int g"))
+    (bench.place.work / "b.cc").write_text(code.replace("bool f", "bool g"))
     (bench.place.work / "Makefile").write_text("all: a.o b.o\n%.o: %.cc\n\tg++ -O1 -c $<\n")
     return ["make", "-j2"]
 
 
 def compression(bench):
-    (bench.place.work / "data").write_bytes(random.Random(SEED).randbytes(1 << 20) * 12)
+    (bench.place.work / "data").write_bytes(random.Random(SEED).randbytes(1 << 20) * engine.times(12, 2))
     return ["xz", "-T2", "data"]
 
 
@@ -284,14 +283,14 @@ def program_at_moments(command):
 
 
 MOMENT_CASES = {
-    "C01_moments_pipeline": program_at_moments(lambda bench: ["/bin/bash", "-c", PIPELINE]),
+    "C01_moments_pipeline": program_at_moments(lambda bench: ["/bin/bash", "-c", engine.scaled(PIPELINE)]),
     "C01_moments_threads": python(THREADS),
     "C01_moments_asyncio": python(ASYNCIO),
     "C01_moments_redis": python(REDIS, port),
     "C01_moments_stream": python(STREAM),
     "C01_moments_threaded_server": program_at_moments(lambda bench: [str(bench.tools / "threaded_server")]),
     "C01_moments_go_server": python(WEBHOOK, port),
-    "C01_moments_node": program_at_moments(lambda bench: ["node", "-e", NODE]),
+    "C01_moments_node": program_at_moments(lambda bench: ["node", "-e", engine.scaled(NODE)]),
     "C01_moments_java": program_at_moments(java_server),
     "C01_moments_sqlite": python(SQLITE),
     "C01_moments_fork_server": python(FORK_SERVER),

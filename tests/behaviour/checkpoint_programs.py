@@ -15,7 +15,7 @@ import termios
 import time
 
 import engine
-from checkpoint_bench import SEED, expect, free_port, is_gone, need, undisturbed_and_restored, wait_until
+from checkpoint_bench import SEED, expect, free_port, functions_of_strings, is_gone, need, undisturbed_and_restored, wait_until
 from engine import Failure
 
 
@@ -205,8 +205,7 @@ def compiler_under_make(bench):
     bench.place.fresh_work()
     source = bench.place.root / "sources"
     source.mkdir()
-    code = "#include <map>\n#include <string>\n#include <regex>\n" + "".join(
-        f"int f{n}(const std::string& s) {{ return std::regex_match(s, std::regex(\"{n}.*\")); }}\n" for n in range(30))
+    code = functions_of_strings(30)
     (source / "a.cc").write_text(code)
     (source / "Makefile").write_text("a.o: a.cc\n\t@echo compiling\n\t@g++ -O2 -c a.cc\n\t@echo compiled\n")
     bench.start("make", "-C", str(source), "-s")
@@ -221,7 +220,7 @@ def compiler_under_make(bench):
 
 def compressor(bench):
     data = bench.place.root / "data"
-    data.write_bytes(random.Random(SEED).randbytes(1 << 20) * 30)
+    data.write_bytes(random.Random(SEED).randbytes(1 << 20) * engine.times(30, 4))
     bench.start("xz", "-T2", "-k", str(data))
     time.sleep(0.6)
     bench.around()

@@ -14,6 +14,7 @@ import functools
 import os
 import pathlib
 import pty
+import re
 import selectors
 import shutil
 import signal
@@ -28,6 +29,20 @@ import time
 SLOWNESS = int(os.environ.get("RETAKE_TEST_SLOWNESS") or 1)
 WAIT_SECONDS = 60 * SLOWNESS  # the bound of every wait
 PR_SET_CHILD_SUBREAPER = 36
+
+
+def times(usual, least=1):
+    """How often to repeat something."""
+    return max(usual // SLOWNESS, least) if SLOWNESS > 1 else usual
+
+
+def scaled(text):
+    """With "{times N}" or "{times N LEAST}" replaced by times(N, LEAST), and "{usually TEXT}" by TEXT, or on a slow machine
+    by nothing."""
+    if isinstance(text, list):
+        return [scaled(word) for word in text]
+    text = re.sub(r"\{usually ([^{}]*)\}", "" if SLOWNESS > 1 else r"\1", text)
+    return re.sub(r"\{times (\d+)(?: (\d+))?\}", lambda match: str(times(int(match[1]), int(match[2] or 1))), text)
 
 
 class Failure(Exception):

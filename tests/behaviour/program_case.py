@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -10,14 +9,6 @@ import tomllib
 
 import engine
 from engine import Failure
-
-
-def scaled(text):
-    """With "{times N}" or "{times N LEAST}" replaced by N, or less on a slow machine."""
-    if isinstance(text, list):
-        return [scaled(word) for word in text]
-    return re.sub(r"\{times (\d+)(?: (\d+))?\}",
-                  lambda match: str(max(int(match[1]) // engine.SLOWNESS, int(match[2] or 1))), text)  # fmt: skip
 
 
 def main():
@@ -28,7 +19,7 @@ def main():
     parser.add_argument("--under", help="a program that runs its arguments confined")
     args = parser.parse_args()
     with open(args.programs, "rb") as file:
-        case = {key: scaled(value) if key in ("setup", "run") else value
+        case = {key: engine.scaled(value) if key in ("setup", "run") else value
                 for key, value in tomllib.load(file)[args.program].items()}
     unknown = set(case) - {"needs", "setup", "run", "stdin", "varies", "files", "status", "optional", "shell",
                            "features"}

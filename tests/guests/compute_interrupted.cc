@@ -44,7 +44,7 @@ int main(int, char** argv) {
     itimerval often = {{0, 1000}, {0, 1000}};
     int which = how == "by_timer" ? ITIMER_REAL : ITIMER_PROF;
     CHECK(setitimer(which, &often, nullptr) == 0);
-    Compute(20);
+    Compute(Times(20, 3));
     often = {};
     CHECK(setitimer(which, &often, nullptr) == 0);
   } else {

@@ -6,7 +6,7 @@
 int main() {
   int fd = open("data", O_RDWR | O_CREAT | O_EXCL, 0640);
   CHECK(fd >= 0);
-  for (int i = 0; i < 1000; ++i) dprintf(fd, "line %d\n", i);
+  for (int i = 0; i < Times(1000, 100); ++i) dprintf(fd, "line %d\n", i);
   struct stat status;
   CHECK(fstat(fd, &status) == 0);
   Say("size %ld mode %o", static_cast<long>(status.st_size), status.st_mode & 07777);

@@ -38,7 +38,7 @@ int main() {
   *const_cast<volatile char*>(page) = 'm';
   Say("mended: %c", page[0]);
   long faults = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < Times(200, 20); ++i) {
     CHECK(mprotect(page, 4096, PROT_READ) == 0);
     const_cast<volatile char*>(page)[i] = static_cast<char>(i);
     ++faults;

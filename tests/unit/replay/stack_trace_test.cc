@@ -24,6 +24,7 @@
 
 #include "arch/unwind.h"
 #include "base/fd.h"
+#include "tests/unit/times.h"
 
 namespace retake {
 
@@ -493,7 +494,7 @@ TEST(StackTrace, DamagedTablesNeitherCrashNorHang) {
     uint64_t rate_;
   };
   std::mt19937_64 random(1);
-  for (uint64_t seed = 0; seed < 200; ++seed) {
+  for (uint64_t seed = 0; seed < static_cast<uint64_t>(Times(200)); ++seed) {
     const Damaged memory(child.memory(), seed, 2 + random() % 200);
     auto mappings = child.mappings();
     // Half of the runs have no blobs, so that ELF headers come from the damaged memory too.

@@ -17,6 +17,7 @@
 #include "arch_code.h"
 #include "replay/state_comparison.h"
 #include "tests/unit/supervisor/spins.h"
+#include "tests/unit/times.h"
 #include "tests/unit/tracee/traced_child.h"
 #include "tracee/code_patch.h"
 #include "tracee/maps.h"
@@ -134,7 +135,7 @@ TEST(StateMatch, RegistersAndStackRecurManyTimesAndTheRightPassingIsFound) {
   recorded.InstallStub();
   TracedChild replayed(recorded);
   uint64_t begin = recorded.Get(const_cast<uint64_t&>(counter));
-  ASSERT_NO_FATAL_FAILURE(Pass(recorded, 3'000));
+  ASSERT_NO_FATAL_FAILURE(Pass(recorded, Times(3'000, 1'500)));
   StateMark mark = Mark(recorded, 0);
   mark.words.clear();  // words would help; the comparison has to be right without
   // The instruction may be one that a round passes more than once.
@@ -358,7 +359,7 @@ TEST_P(EveryInstruction, IsFoundAgain) {
     recorded.Stop(2'000);
     recorded.InstallStub();
     int in_process = 0;
-    for (int at = 0; at < 8; ++at) {
+    for (int at = 0; at < Times(8, 2); ++at) {
       SCOPED_TRACE(fmt::format("{} at {}, instruction {}", loop.name, loops.level, at));
       TracedChild replayed(recorded);
       ASSERT_NO_FATAL_FAILURE(Pass(recorded, 20));
@@ -386,7 +387,7 @@ TEST_P(EveryInstruction, IsFoundAgainByBreakpointsOnly) {
   });
   recorded.Stop(2'000);
   recorded.InstallStub();
-  for (int at = 0; at < 8; ++at) {
+  for (int at = 0; at < Times(8, 2); ++at) {
     TracedChild replayed(recorded);
     ASSERT_NO_FATAL_FAILURE(Pass(recorded, 20));
     StateMark mark = Mark(recorded, 0);
@@ -456,7 +457,7 @@ TEST(StateMatch, CodeMadeAnewIsFoundAgain) {
   recorded.InstallStub();
   TracedChild replayed(recorded);
   int in_process = 0;
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < Times(20, 4); ++i) {
     auto start = reinterpret_cast<uint64_t>(code);
     do {
       recorded.Continue();

@@ -13,10 +13,14 @@
 #include <thread>
 
 #include "replay/trace_manifest.h"
+#include "tests/unit/times.h"
 #include "trace_testing.h"
 
 namespace retake {
 namespace {
+
+// Every so many bytes are damaged.
+const size_t kStep = TestSlowness() > 1 ? 7 : 1;
 
 using Next = TraceReader::Next;
 namespace fs = std::filesystem;
@@ -73,7 +77,7 @@ class R09_Trace : public TraceTest {
 
 TEST_F(R09_Trace, EventsCutAtAnyByteEndCleanly) {
   size_t last = 0;
-  for (size_t size = 0; size < contents_.size(); size++) {
+  for (size_t size = (contents_.size() - 1) % kStep; size < contents_.size(); size += kStep) {
     Replace("events", contents_.substr(0, size));
     std::optional<ReadBack> back = ReadPrefix("cut at " + std::to_string(size));
     if (!back) {
@@ -89,7 +93,7 @@ TEST_F(R09_Trace, EventsCutAtAnyByteEndCleanly) {
 }
 
 TEST_F(R09_Trace, AFlippedBitInTheEventsIsSeen) {
-  for (size_t at = 0; at < contents_.size(); at++) {
+  for (size_t at = 0; at < contents_.size(); at += kStep) {
     std::string damaged = contents_;
     damaged[at] = static_cast<char>(damaged[at] ^ 1 << at % 8);
     Replace("events", damaged);
@@ -101,7 +105,7 @@ TEST_F(R09_Trace, AFlippedBitInTheEventsIsSeen) {
 }
 
 TEST_F(R09_Trace, AFlippedBitInTheManifestIsSeen) {
-  for (size_t at = 0; at < manifest_.size(); at++) {
+  for (size_t at = 0; at < manifest_.size(); at += kStep) {
     std::string damaged = manifest_;
     damaged[at] = static_cast<char>(damaged[at] ^ 1 << at % 8);
     Replace("manifest", damaged);
@@ -110,7 +114,7 @@ TEST_F(R09_Trace, AFlippedBitInTheManifestIsSeen) {
 }
 
 TEST_F(R09_Trace, AManifestCutAtAnyByteIsSeen) {
-  for (size_t size = 0; size < manifest_.size(); size++) {
+  for (size_t size = 0; size < manifest_.size(); size += kStep) {
     Replace("manifest", manifest_.substr(0, size));
     auto reader = TraceReader::Open(directory_);
     ASSERT_FALSE(reader.ok()) << size;

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "tests/unit/supervisor/spins.h"
+#include "tests/unit/times.h"
 #include "tests/unit/tracee/traced_child.h"
 #include "tracee/stepper.h"
 
@@ -43,7 +44,7 @@ TEST_P(FixpointTest, ParksSpinsAtOneStateWhereverTheyWereStopped) {
     std::optional<Registers> parked;
     std::vector<uint8_t> parked_vector;
     uint32_t period = 0;
-    for (int stop = 0; stop < 6; ++stop) {
+    for (int stop = 0; stop < Times(6, 2); ++stop) {
       child.Stop(stop == 0 ? 20'000 : 500);
       StepOn(child, stop * 3);
       SpinDetector detector;  // knows no site

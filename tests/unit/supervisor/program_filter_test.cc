@@ -16,6 +16,7 @@
 #include <random>
 
 #include "arch/arch.h"
+#include "tests/unit/times.h"
 
 namespace retake {
 namespace {
@@ -90,7 +91,7 @@ long Install(Code& code) {
 TEST(ProgramFilter, RefusesWhatTheKernelRefuses) {
   std::mt19937 random(20'260'701);
   int accepted = 0;
-  constexpr int kPrograms = 1'500;
+  const int kPrograms = Times(1'500);
   for (int i = 0; i < kPrograms; ++i) {
     Code code(1 + random() % 6);
     for (size_t at = 0; at + 1 < code.size(); ++at)
@@ -110,7 +111,7 @@ TEST(ProgramFilter, RefusesWhatTheKernelRefuses) {
 TEST(ProgramFilter, SaysWhatTheKernelSays) {
   std::mt19937 random(20'260'702);
   int compared = 0;
-  for (int i = 0; i < 1'500; ++i) {
+  for (int i = 0; i < Times(1'500); ++i) {
     // Calls other than getppid are allowed; of it, the errno is what the middle computes.
     Code code{{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
               {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SYS_getppid},
@@ -157,7 +158,7 @@ TEST(ProgramFilter, SaysWhatTheKernelSays) {
     }
     ++compared;
   }
-  EXPECT_GT(compared, 200);
+  EXPECT_GT(compared, Times(200));
 }
 
 ProgramFilter Always(uint32_t verdict) {
