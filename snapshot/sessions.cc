@@ -77,6 +77,17 @@ bool IsGroupOfStarter(const CheckpointImage& image, pid_t group) {
   return !IsInLeaderlessSession(image);
 }
 
+std::vector<std::string_view> OutsideOfTree(const CheckpointImage& image,
+                                            const ProcessState& process) {
+  const ProcessState& root = image.processes[0];
+  std::vector<std::string_view> outside;
+  if (&process == &root) outside.push_back("parent");
+  if (IsGroupOfStarter(image, process.group)) outside.push_back("group");
+  bool in_roots = process.session == root.session && !Leads(root);
+  if (in_roots && !IsInLeaderlessSession(image)) outside.push_back("session");
+  return outside;
+}
+
 std::vector<pid_t> AbsentLeaders(const CheckpointImage& image) {
   std::set<pid_t> absent;
   std::vector<Birth> births = PlanBirths(image.processes);

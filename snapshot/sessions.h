@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "snapshot/checkpoint_image.h"
@@ -46,6 +47,11 @@ bool IsInLeaderlessSession(const CheckpointImage& image);
 // Whether the group is that of the command that restores: the tree was started by somebody, and is
 // again.
 bool IsGroupOfStarter(const CheckpointImage& image, pid_t group);
+
+// Which of "parent", "group" and "session" of a process are outside of the tree, and so are others
+// when it is restored.
+std::vector<std::string_view> OutsideOfTree(const CheckpointImage& image,
+                                            const ProcessState& process);
 
 // The pids of leaders that are stood in for.
 std::vector<pid_t> AbsentLeaders(const CheckpointImage& image);

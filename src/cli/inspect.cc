@@ -19,6 +19,7 @@
 #include "snapshot/file_contents.h"
 #include "snapshot/kept_files.h"
 #include "snapshot/restore.h"
+#include "snapshot/sessions.h"
 #include "tracee/proc_files.h"
 
 namespace retake {
@@ -164,6 +165,9 @@ void PrintProcess(CheckpointReader& checkpoint, const ProcessState& process) {
   const CheckpointImage& image = checkpoint.image();
   fmt::print("\nprocess {} ({}), child of {}, group {}, session {}\n", process.pid, process.name,
              process.parent_pid, process.group, process.session);
+  if (auto outside = OutsideOfTree(image, process); !outside.empty())
+    fmt::print("  outside    of the tree, so another one when it is restored: {}\n",
+               fmt::join(outside, ", "));
   if (process.condition == ProcessCondition::kZombie) {
     fmt::print("  has ended: {}\n", DescribeWaitStatus(process.wait_status));
     return;

@@ -335,7 +335,7 @@ def inspected(bench):
     pid = bench.process.pid
     bench.checkpoint()
     text = bench.run("inspect", str(bench.image)).stdout
-    for wanted in (f"process {pid} (python3)", "1 process, 2 tasks", "restores here yes", f"{bench.place.work}/data, at 5",
+    for wanted in (f"process {pid} (python3)", "when it is restored: parent", "1 process, 2 tasks", "restores here yes", f"{bench.place.work}/data, at 5",
                    ", 3 bytes in it", f"  task {pid} (python3): ", "(python3): in clock_nanosleep", "[heap]", "libc.so.6", "/usr/bin/python3"):
         if wanted not in text:
             raise Failure(f"{wanted!r} isn't in\n{text}")
