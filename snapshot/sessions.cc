@@ -81,10 +81,10 @@ std::vector<std::string_view> OutsideOfTree(const CheckpointImage& image,
                                             const ProcessState& process) {
   const ProcessState& root = image.processes[0];
   std::vector<std::string_view> outside;
-  if (&process == &root) outside.push_back("parent");
-  if (IsGroupOfStarter(image, process.group)) outside.push_back("group");
+  if (&process == &root) outside.emplace_back("parent");
+  if (IsGroupOfStarter(image, process.group)) outside.emplace_back("group");
   bool in_roots = process.session == root.session && !Leads(root);
-  if (in_roots && !IsInLeaderlessSession(image)) outside.push_back("session");
+  if (in_roots && !IsInLeaderlessSession(image)) outside.emplace_back("session");
   return outside;
 }
 

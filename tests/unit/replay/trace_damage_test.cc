@@ -202,6 +202,7 @@ TEST_F(TraceTest, ATraceIsReadWhileItIsWritten) {
   ASSERT_OK((*writer)->AddImage(Image()));
   std::mt19937_64 random(3);
   std::vector<Event> written;
+  written.reserve(3000);
   for (int i = 0; i < 3000; i++) written.push_back(RandomEvent(random, X86_64Description()));
   written[0].kind = EventKind::kExec;
   for (Event& event : written) {
