@@ -15,13 +15,18 @@ Result<std::unique_ptr<Injection>> SharingProbe::Begin(pid_t tid) const {
 }
 
 Result<bool> SharingProbe::ShareMemory(pid_t tid, pid_t other_tid) const {
+  auto covers = [](const std::vector<Mapping>& mappings, uint64_t address) {
+    return std::ranges::any_of(mappings, [&](const Mapping& mapping) {
+      return mapping.start <= address && address < mapping.end;
+    });
+  };
+  auto before = TRY(ReadMappings(other_tid));
   auto injection = TRY(Begin(tid));
   uint64_t address = injection->Room(1);
-  auto mappings = TRY(ReadMappings(other_tid));
+  auto after = TRY(ReadMappings(other_tid));
   TRY(injection->End());
-  return std::ranges::any_of(mappings, [&](const Mapping& mapping) {
-    return mapping.start <= address && address < mapping.end;
-  });
+  // Where the other has something of its own, this one has nothing: they aren't the same.
+  return covers(after, address) && !covers(before, address);
 }
 
 Result<int> SharingProbe::Signal(pid_t tid, int number, int signal) const {

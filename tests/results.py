@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
-"""docs/test-results.md: each test with its result on both architectures, made from the JUnit files that scripts/test leaves.
+"""docs/test-results.md: each test with its result on both architectures.
 
-    results.py --write PAGE X86_64.xml AARCH64.xml     makes the page
-    results.py --check PAGE X86_64.xml AARCH64.xml     fails if it isn't what would be made, if a test is missing on one
-                                                       architecture, or if one didn't pass
+    results.py --write PAGE X86_64.xml AARCH64.xml
+        makes the page from the JUnit files that scripts/test leaves
+    results.py --check PAGE X86_64_BUILD AARCH64_BUILD
+        fails unless each test that one of these build directories has is on the page, and passed on both architectures, and
+        unless both have the same tests
 """
 
-import difflib
+import json
 import pathlib
+import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
 HEADING = """# Test results
 
 Each test of the suite and what came of it on both architectures: on x86_64 natively, on aarch64 in an emulated machine
-(`tests/aarch64/`). This page is made from the results of both runs; do not edit it. To make it again after a change:
+(`tests/aarch64/`). This page is made from the results of whole runs; do not edit it. To make it again after a change:
 
     ./scripts/test; ./scripts/test --aarch64
     tests/results.py --write docs/test-results.md build/release/junit.xml build/aarch64/junit.xml
@@ -25,6 +29,7 @@ unprivileged user of a container would, with every optional kernel feature turne
 # What ctest writes as a test case's status.
 SAID = {"run": "passed", "fail": "**failed**", "notrun": "**skipped**", "disabled": "**disabled**"}
 MISSING = "**missing**"
+ROW = re.compile(r"\| (\S+) \| (\S+) \| (\S+) \|")
 
 
 def read(path):
@@ -43,23 +48,31 @@ def page_of(x86_64, aarch64):
     return "\n".join(lines) + "\n"
 
 
+def tests_of(build):
+    listed = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], capture_output=True, check=True).stdout
+    return {test["name"] for test in json.loads(listed)["tests"]}
+
+
+def problems_of(page, x86_64, aarch64):
+    """`page` is its text, the others are names of tests."""
+    rows = {row[1]: (row[2], row[3]) for row in ROW.finditer(page) if row[1] != "test"}
+    problems = [f"{name} is no test on aarch64" for name in sorted(x86_64 - aarch64)]
+    problems += [f"{name} is no test on x86_64" for name in sorted(aarch64 - x86_64)]
+    problems += [f"{name} isn't on the page" for name in sorted((x86_64 | aarch64) - rows.keys())]
+    problems += [f"{name} is on the page, and no test any more" for name in sorted(rows.keys() - x86_64 - aarch64)]
+    problems += [f"{name}: {row[0]} on x86_64, {row[1]} on aarch64" for name, row in rows.items() if row != ("passed", "passed")]
+    return problems
+
+
 def main():
     if len(sys.argv) != 5 or sys.argv[1] not in ("--write", "--check"):
         sys.exit(__doc__)
-    path, x86_64, aarch64 = pathlib.Path(sys.argv[2]), read(sys.argv[3]), read(sys.argv[4])
-    page = page_of(x86_64, aarch64)
+    page = pathlib.Path(sys.argv[2])
     if sys.argv[1] == "--write":
-        path.write_text(page)
+        page.write_text(page_of(read(sys.argv[3]), read(sys.argv[4])))
         return
-    problems = [f"{name}: {x86_64.get(name, MISSING)} on x86_64, {aarch64.get(name, MISSING)} on aarch64"
-                for name in dict.fromkeys([*x86_64, *aarch64])
-                if not x86_64.get(name) == aarch64.get(name) == "passed"]  # fmt: skip
-    now = path.read_text() if path.exists() else ""
-    if now != page:
-        problems.append(f"{path} isn't what these runs give; it says how to make it:")
-        problems += [line for line in difflib.unified_diff(now.splitlines(), page.splitlines(), lineterm="", n=0)][2:12]
-    if problems:
-        sys.exit("\n".join(problems))
+    if problems := problems_of(page.read_text(), tests_of(sys.argv[3]), tests_of(sys.argv[4])):
+        sys.exit("\n".join([*problems, f"{page} isn't right; it says how to make it"]))
 
 
 if __name__ == "__main__":

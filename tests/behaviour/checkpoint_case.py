@@ -48,6 +48,7 @@ CASES = {
     "C02_interrupted": sessions.interrupted,
     "C02_pipeline_in_front": sessions.pipeline_in_front,
     "C02_processes": programs.processes,
+    "C02_maps_more_than_its_child": programs.maps_more_than_its_child,
     "C04_state": state.state,
     "C02_leader_exited": state.leader_exited,
     "C04_attributes": state.attributes,

@@ -218,6 +218,22 @@ def compiler_under_make(bench):
     expect((source / "a.o").read_bytes(), (source / "b.o").read_bytes(), "the object file")
 
 
+def maps_more_than_its_child(bench):
+    """A fork that has mapped more since isn't taken for one that shares memory."""
+    bench.python("""
+import mmap, os, time
+child = os.fork()
+pages = [mmap.mmap(-1, 1 << 16) for _ in range(300)] if child else []
+if child: print("ready", flush=True)
+while not os.path.exists("go"): time.sleep(0.01)
+if child == 0: os._exit(4)
+print(len(pages), os.wait()[1] >> 8)  # its pid may be another one
+""")
+    bench.await_line("ready")
+    bench.around()
+    expect(bench.lines(), ["ready", "300 4"], "what it said")
+
+
 def compressor(bench):
     data = bench.place.root / "data"
     data.write_bytes(random.Random(SEED).randbytes(1 << 20) * engine.times(30, 4))

@@ -6,10 +6,11 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 sys.dont_write_bytecode = True
 import check_tree  # noqa: E402
 import check_warnings  # noqa: E402
+import results  # noqa: E402
 
 GOOD = {
     "src/base/fd.h": "// A descriptor.\n#ifndef RETAKE_BASE_FD_H_\n#define RETAKE_BASE_FD_H_\n#endif\n",
@@ -105,6 +106,25 @@ class LintTest(unittest.TestCase):
         excused = {"architecture": {"src/cli/a.cc": "why"}}
         self.assertEqual(self.problems(files, "architecture", excused), [])
         self.assertEqual(len(self.problems({}, "architecture", excused)), 1)
+
+
+
+class ResultsTest(unittest.TestCase):
+    def problems(self, x86_64, aarch64, also_x86_64=(), also_aarch64=()):
+        page = results.page_of(x86_64, aarch64)
+        return results.problems_of(page, {*x86_64, *also_x86_64}, {*aarch64, *also_aarch64})
+
+    def test_passed_on_both(self):
+        self.assertEqual(self.problems({"a": "passed", "b": "passed"}, {"a": "passed", "b": "passed"}), [])
+
+    def test_what_is_missing_or_failed_is_said(self):
+        passed = {"a": "passed"}
+        self.assertIn("b is no test on aarch64", self.problems({**passed, "b": "passed"}, passed))
+        self.assertIn("b is no test on x86_64", self.problems(passed, {**passed, "b": "passed"}))
+        self.assertEqual(self.problems(passed, passed, ["c"], ["c"]), ["c isn't on the page"])
+        self.assertEqual(self.problems(passed, {"a": "**skipped**"}), ["a: passed on x86_64, **skipped** on aarch64"])
+        page = results.page_of(passed, passed)
+        self.assertIn("a is on the page, and no test any more", results.problems_of(page, set(), set()))
 
 
 if __name__ == "__main__":
