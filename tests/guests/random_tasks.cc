@@ -343,7 +343,8 @@ int main(int, char** argv) {
   CHECK(event >= 0 && poller >= 0 && epoll_ctl(poller, EPOLL_CTL_ADD, event, &wanted) == 0);
   Dice dice(seed);
   const int count = 1 + static_cast<int>(dice.Roll(kMostThreads));
-  const int times = 20 + static_cast<int>(dice.Roll(static_cast<uint64_t>(Times(150, 30))));
+  const int times =
+      Times(20, 6) + static_cast<int>(dice.Roll(static_cast<uint64_t>(Times(150, 6))));
   uint64_t found[kMostThreads] = {};
   threads[0] = pthread_self();
   alive[0] = 1;
