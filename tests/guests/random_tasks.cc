@@ -166,7 +166,8 @@ class Actor {
         Jump();
         break;
       case 11: {
-        auto interval = static_cast<suseconds_t>(dice_.Roll(3) * 1'500) * Slowness();
+        // Squared: what a handler does has to be recorded before the next one runs.
+        auto interval = static_cast<suseconds_t>(dice_.Roll(3) * 1'500) * Slowness() * Slowness();
         itimerval often{{0, interval}, {0, interval}};
         CHECK(setitimer(ITIMER_REAL, &often, nullptr) == 0);
         break;
