@@ -55,7 +55,7 @@ REDIS = CLIENT + """
 port = int(sys.argv[1])
 redis = server("redis-server", "--port", str(port), "--save", "")
 s = connect(port); f = s.makefile("rb")
-for n in range(1, {times 6000 1500}):
+for n in range(1, {times 6000 1500} + 1):
     s.sendall(b"INCR counter\\r\\n" if n % 10 else b"RPUSH list %d\\r\\n" % n)
     got = f.readline()
     if got != b":%d\\r\\n" % (n - n // 10 if n % 10 else n // 10): sys.exit(f"{n}: {got}")

@@ -108,7 +108,6 @@ class LintTest(unittest.TestCase):
         self.assertEqual(len(self.problems({}, "architecture", excused)), 1)
 
 
-
 class ResultsTest(unittest.TestCase):
     def problems(self, x86_64, aarch64, also_x86_64=(), also_aarch64=()):
         page = results.page_of(x86_64, aarch64)
