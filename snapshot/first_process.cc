@@ -67,10 +67,21 @@ void Tell(int report, const Result<RestoredRoot>& root) {
   if (WriteAll(report, &said, sizeof said)) (void)WriteAll(report, text.data(), text.size());
 }
 
+// The root as who restores it sees it, when that one has told.
+Result<RestoredRoot> RootFrom(const Fd& told) {
+  Report said;
+  if (!ReadAll(told.get(), &said, sizeof said))
+    return MakeError("the process that should restore it ended");
+  if (said.root.pid != 0) return said.root;
+  std::string text(said.text_size, 0);
+  (void)ReadAll(told.get(), text.data(), text.size());
+  return MakeError("{}", text);
+}
+
 [[noreturn]] void RestoreOnly(const Fd& report, const RestoreFunction& restore) {
   Status waited_for = EndWithParent(report.get());
   Result<RestoredRoot> root =
-      waited_for.ok() ? restore() : Result<RestoredRoot>(waited_for.error());
+      waited_for.ok() ? restore(true) : Result<RestoredRoot>(waited_for.error());
   Tell(report.get(), root);
   _exit(root.ok() ? 0 : kFailed);
 }
@@ -102,20 +113,13 @@ Status MountProc() {
   return {};
 }
 
-// Neither its parent's output nor its files are kept open.
-void LetGoOfFiles(int report) {
-  Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (int fd = 0; fd <= 2; ++fd) dup2(null.get(), fd);
-  for (int fd : DescriptorsOf(getpid())) {
-    if (fd > 2 && fd != report) close(fd);
-  }
-}
-
+// With that terminal; -1: without one.
 Status LeadSession(int master) {
+  if (setsid() < 0) return ErrnoError("can't lead a session");
+  if (master < 0) return {};
   Fd slave(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!slave) return ErrnoError("can't open a terminal");
-  if (setsid() < 0 || ioctl(slave.get(), TIOCSCTTY, 0) != 0)
-    return ErrnoError("can't have a terminal");
+  if (ioctl(slave.get(), TIOCSCTTY, 0) != 0) return ErrnoError("can't have a terminal");
   // Whoever is in front of it, it may say who is.
   signal(SIGTTOU, SIG_IGN);
   return {};
@@ -126,32 +130,95 @@ Status Prepare(const FirstOptions& options, int report) {
   // Without a pid namespace, orphans would go elsewhere.
   if (!options.new_pids) prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (options.new_pids) TRY(MountProc());
-  return options.terminal < 0 ? Status() : LeadSession(options.terminal);
+  bool leads = options.terminal >= 0 && options.elders.session == 0;
+  return leads ? LeadSession(options.terminal) : Status();
+}
+
+// Reaps what ends, and tells how the root did; until nothing is left, or `all_done`.
+void AwaitTree(pid_t root, int report, const std::function<bool()>& all_done) {
+  LetGoOfFiles(report);
+  while (!all_done()) {
+    auto stop = ptracer::WaitAny();
+    if (!stop.ok()) return;  // the last has ended
+    if (!*stop || !(*stop)->status.gone()) continue;
+    int status = (*stop)->status.raw();
+    if ((*stop)->pid == root) (void)WriteAll(report, &status, sizeof status);
+  }
+}
+
+[[noreturn]] void RestoreAsElder(const Elders& elders, const Fd& report, const Fd& told,
+                                 const RestoreFunction& restore, const Status& begun) {
+  Status able = begun.ok() ? EndWithParent(told.get()) : begun;
+  bool for_parent = elders.parent == 0;
+  Result<RestoredRoot> root = able.ok() ? restore(for_parent) : Result<RestoredRoot>(able.error());
+  Tell(told.get(), root);
+  if (!root.ok()) _exit(kFailed);
+  BeDeaf();
+  AwaitTree(for_parent ? 0 : root->pid, report.get(), [] { return false; });
+  if (!elders.restorer_leads()) _exit(0);
+  WakeParent();
+  StandIn();
+}
+
+void EndChildren() {
+  // Theirs are ours then.
+  for (;;) {
+    std::vector<pid_t> children = ChildrenOf(getpid(), getpid());
+    if (children.empty()) return;
+    for (pid_t child : children) ptracer::KillAndReap(child);
+  }
+}
+
+// In the first process: those who stand in restore the tree.
+Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& report,
+                                     const RestoreFunction& restore) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
+  Fd told(ends[0]), tells(ends[1]);
+  ElderWork work{.lead = [&] { return LeadSession(options.terminal); },
+                 .restore =
+                     [&](const Status& begun) {
+                       RestoreAsElder(options.elders, report, tells, restore, begun);
+                     }};
+  TRY(StartElders(options.elders, work));
+  tells.Reset();
+  Result<RestoredRoot> root = RootFrom(told);
+  if (!root.ok()) EndChildren();
+  return root;
 }
 
 [[noreturn]] void BeFirst(const FirstOptions& options, const Fd& report,
                           const RestoreFunction& restore) {
   Status prepared = Prepare(options, report.get());
-  Result<RestoredRoot> root = prepared.ok() ? restore() : Result<RestoredRoot>(prepared.error());
+  bool by_elders = options.elders.any();
+  auto all_of_it = [&]() -> Result<RestoredRoot> {
+    TRY(std::move(prepared));
+    return by_elders ? RestoreByElders(options, report, restore) : restore(false);
+  };
+  Result<RestoredRoot> root = all_of_it();
   Tell(report.get(), root);
   if (!root.ok()) _exit(kFailed);
   PassSignalsOn(root->pid);
-  LetGoOfFiles(report.get());
-  for (;;) {
-    auto stop = ptracer::WaitAny();
-    if (!stop.ok()) _exit(0);  // the last has ended
-    if (!*stop || !(*stop)->status.gone()) continue;
-    int status = (*stop)->status.raw();
-    if ((*stop)->pid == root->pid) (void)WriteAll(report.get(), &status, sizeof status);
-  }
+  AwaitTree(root->pid, report.get(),
+            [&] { return by_elders && OnlyEldersAreLeft(options.elders); });
+  EndChildren();
+  _exit(0);
 }
 
 // --- Outside ---
 
-// Its root's pid as it is seen from here.
-pid_t FirstChildOf(pid_t pid) {
-  std::vector<pid_t> children = ChildrenOf(pid, pid);
-  return children.empty() ? 0 : children[0];
+// The process below `first` that is `pid` in its own pid namespace; 0: none is.
+pid_t SeenFromHere(pid_t first, pid_t pid) {
+  std::vector<pid_t> found = {first};
+  for (size_t i = 0; i < found.size(); ++i) {
+    auto status = ProcStatus::Read(found[i]);
+    if (!status.ok()) continue;
+    std::vector<uint64_t> pids = status->Numbers("NSpid");
+    if (!pids.empty() && pids.back() == static_cast<uint64_t>(pid)) return found[i];
+    std::vector<pid_t> children = ChildrenOf(found[i], found[i]);
+    found.insert(found.end(), children.begin(), children.end());
+  }
+  return 0;
 }
 
 // A process that does `work`, which doesn't return, and tells of it to `told`.
@@ -168,20 +235,6 @@ Result<pid_t> Start(Fd& told, const std::function<void(const Fd& report)>& work)
     work(report);
   }
   return child;
-}
-
-// The root as `child` sees it, when it has told; `child` has ended if there is none.
-Result<RestoredRoot> RootFrom(const Fd& told, pid_t child) {
-  Report said;
-  if (!ReadAll(told.get(), &said, sizeof said)) {
-    ptracer::KillAndReap(child);
-    return Error(0, "the process that should restore it ended", child);
-  }
-  if (said.root.pid != 0) return said.root;
-  std::string text(said.text_size, 0);
-  (void)ReadAll(told.get(), text.data(), text.size());
-  ptracer::KillAndReap(child);
-  return MakeError("{}", text);
 }
 
 }  // namespace
@@ -249,16 +302,21 @@ Result<RestoredTree> RestoreUnderFirst(const FirstOptions& options,
   RestoredTree tree;
   tree.first =
       TRY(Start(tree.ending, [&](const Fd& report) { BeFirst(options, report, restore); }));
-  TRY(RootFrom(tree.ending, tree.first));
-  tree.root = FirstChildOf(tree.first);
+  Result<RestoredRoot> root = RootFrom(tree.ending);
+  if (!root.ok()) {
+    ptracer::KillAndReap(tree.first);
+    return root.error();
+  }
+  tree.root = SeenFromHere(tree.first, root->pid);
   return tree;
 }
 
 Result<RestoredTree> RestoreAside(const RestoreFunction& restore) {
   Fd told;
   pid_t child = TRY(Start(told, [&](const Fd& report) { RestoreOnly(report, restore); }));
-  Result<RestoredRoot> root = RootFrom(told, child);
+  Result<RestoredRoot> root = RootFrom(told);
   if (!root.ok()) {
+    ptracer::KillAndReap(child);
     // What had begun as the root would hold its pid until this ends.
     ptracer::ReapAll(kReapBound);
     return root.error();

@@ -5,8 +5,10 @@
 // Where a tree can't live here, it lives under that process: the first one, which takes in its
 // orphans, and ends with the last of them. It is the first of a new pid namespace where the tree
 // can't have its pids here: as an ordinary user, who may not choose pids, or while others have
-// them. An ordinary user's is in a user namespace of its own too. And it leads the session where
-// the tree had a terminal, but not the leader of its session.
+// them. An ordinary user's is in a user namespace of its own too. Those outside of the tree whose
+// pids it knows are stood in for (snapshot/elders.h) by children of this process, one of which
+// restores then. Where that can't be, this one leads the session if the tree had a terminal, but
+// not the leader of its session.
 #ifndef RETAKE_SNAPSHOT_FIRST_PROCESS_H_
 #define RETAKE_SNAPSHOT_FIRST_PROCESS_H_
 
@@ -15,6 +17,7 @@
 #include <functional>
 
 #include "base/result.h"
+#include "snapshot/elders.h"
 #include "snapshot/restore.h"
 
 namespace retake {
@@ -29,6 +32,7 @@ Status EnterUserNamespace();
 struct FirstOptions {
   bool new_pids = false;  // in a pid namespace of its own
   int terminal = -1;      // the master of its controlling terminal; -1: it has none
+  Elders elders;          // who are stood in for; the terminal is that of their session
 };
 
 // Signals that a program may be sent while it is being restored wait for PassSignalsOn.
@@ -45,9 +49,10 @@ struct RestoredRoot {
   // What it was made by, a child of the same parent, which has ended; 0: there was none.
   pid_t made_by = 0;
 };
-using RestoreFunction = std::function<Result<RestoredRoot>()>;
+// `for_parent`: the root is to be the child of this process' parent.
+using RestoreFunction = std::function<Result<RestoredRoot>(bool for_parent)>;
 
-// Calls `restore` in a new process that is gone afterwards. The root must be this one's child.
+// Calls `restore` in a new process that is gone afterwards; the root is this one's child.
 Result<RestoredTree> RestoreAside(const RestoreFunction& restore);
 
 // ... that stays.

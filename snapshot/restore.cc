@@ -49,13 +49,13 @@ uint64_t FindStub(const CheckpointImage& image) {
 
 class Restorer {
  public:
-  // `for_parent`: the root is to be our parent's child.
+  // `for_parent`: the root is to be our parent's child. `elders` are stood in for.
   Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, Rights rights,
-           bool for_parent)
+           bool for_parent, const Elders& elders)
       : checkpoint_(checkpoint),
         image_(checkpoint.image()),
         options_(options),
-        sessions_(image_, options.same_pids, processes_,
+        sessions_(image_, options.same_pids, elders, processes_,
                   [this](size_t index) { return TakeTerminal(index); }) {
     material_.rights = rights;
     material_.for_parent = for_parent;
@@ -454,8 +454,6 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
   }
   std::string clocks = TRY(EnterClocks(WantedShift(image)));
   if (!clocks.empty()) notes.push_back(std::move(clocks));
-  bool for_parent = false;
-  auto restore = [&] { return Restorer(checkpoint, options, rights, for_parent).Restore(); };
   bool all = rights == Rights::kAll;
   FirstOptions first{.new_pids = options.same_pids && (!all || !AreFree(image))};
   // Somebody has to lead the session that the terminal is of.
@@ -463,13 +461,17 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
     return process.pid == image.processes[0].session;
   });
   if (OutsideTerminal(image) != nullptr && !led) first.terminal = options.terminal;
+  Elders elders = EldersOf(image);
+  if (options.same_pids && (first.new_pids || AreFree(elders))) first.elders = elders;
+  auto restore = [&](bool for_parent) {
+    return Restorer(checkpoint, options, rights, for_parent, first.elders).Restore();
+  };
   RestoredTree tree;
-  if (first.new_pids || OutsideTerminal(image) != nullptr) {
+  if (first.new_pids || first.elders.any() || OutsideTerminal(image) != nullptr) {
     tree = TRY(RestoreUnderFirst(first, restore));
   } else if (options.detached) {
-    tree.root = TRY(restore()).pid;
+    tree.root = TRY(restore(false)).pid;
   } else {
-    for_parent = true;
     tree = TRY(RestoreAside(restore));
   }
   tree.notes = std::move(notes);

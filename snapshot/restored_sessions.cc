@@ -25,6 +25,7 @@ pid_t RestoredSessions::PresentGroup(pid_t group) const {
   auto leader = std::ranges::find(image_.processes, group, &ProcessState::pid);
   if (leader != image_.processes.end())
     return processes_[static_cast<size_t>(leader - image_.processes.begin())]->pid();
+  if (group != 0 && (group == elders_.group || group == elders_.session)) return group;
   auto stood_for = groups_.find(group);
   return stood_for == groups_.end() ? 0 : stood_for->second;
 }
@@ -104,8 +105,9 @@ Status RestoredSessions::Join(RestoredProcess& process, pid_t group) const {
 
 Status RestoredSessions::JoinGroup(size_t index) {
   const ProcessState& process = state(index);
-  if (births_[index].lost || IsGroupOfStarter(image_, process.group)) return {};
+  if (births_[index].lost) return {};
   pid_t group = PresentGroup(process.group);
+  if (group == 0 && IsGroupOfStarter(image_, process.group)) return {};
   if (group == 0) {
     // Nobody is told that its stand-in has ended.
     constexpr int kNoSignal = 0;

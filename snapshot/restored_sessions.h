@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "snapshot/checkpoint_image.h"
+#include "snapshot/elders.h"
 #include "snapshot/restored_process.h"
 #include "snapshot/sessions.h"
 
@@ -21,11 +22,13 @@ class RestoredSessions {
  public:
   using Processes = std::vector<std::unique_ptr<RestoredProcess>>;
 
-  // `take_terminal` is called for each process that has become the leader of its session.
-  RestoredSessions(const CheckpointImage& image, bool same_pids, Processes& processes,
-                   std::function<Status(size_t)> take_terminal)
+  // `elders` are there already. `take_terminal` is called for each process that has become the
+  // leader of its session.
+  RestoredSessions(const CheckpointImage& image, bool same_pids, const Elders& elders,
+                   Processes& processes, std::function<Status(size_t)> take_terminal)
       : image_(image),
         same_pids_(same_pids),
+        elders_(elders),
         processes_(processes),
         take_terminal_(std::move(take_terminal)),
         births_(PlanBirths(image.processes)) {}
@@ -59,6 +62,7 @@ class RestoredSessions {
 
   const CheckpointImage& image_;
   bool same_pids_;
+  Elders elders_;
   Processes& processes_;
   std::function<Status(size_t)> take_terminal_;
   std::vector<Birth> births_;

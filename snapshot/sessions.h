@@ -48,8 +48,8 @@ bool IsInLeaderlessSession(const CheckpointImage& image);
 // again.
 bool IsGroupOfStarter(const CheckpointImage& image, pid_t group);
 
-// Which of "parent", "group" and "session" of a process are outside of the tree, and so are others
-// when it is restored.
+// Which of "parent", "group" and "session" of a process are outside of the tree (see
+// snapshot/elders.h).
 std::vector<std::string_view> OutsideOfTree(const CheckpointImage& image,
                                             const ProcessState& process);
 

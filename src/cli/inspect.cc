@@ -166,8 +166,10 @@ void PrintProcess(CheckpointReader& checkpoint, const ProcessState& process) {
   fmt::print("\nprocess {} ({}), child of {}, group {}, session {}\n", process.pid, process.name,
              process.parent_pid, process.group, process.session);
   if (auto outside = OutsideOfTree(image, process); !outside.empty())
-    fmt::print("  outside    of the tree, so another one when it is restored: {}\n",
-               fmt::join(outside, ", "));
+    fmt::print(
+        "  outside    of the tree: {} (in a restored one a process of retake's with its pid, where "
+        "that is free)\n",
+        fmt::join(outside, ", "));
   if (process.condition == ProcessCondition::kZombie) {
     fmt::print("  has ended: {}\n", DescribeWaitStatus(process.wait_status));
     return;

@@ -109,3 +109,103 @@ def pipeline_in_front(bench):
     os.write(master, b"exit 5\n")
     expect(restored.wait(timeout=60 * engine.SLOWNESS), 5, "the exit status")
     os.close(master)
+
+
+# Processes of which the last is checkpointed: it tells who its parent and leaders are, before and after, and leaves a child.
+FAMILY = """
+import os, signal, sys, time
+shape = sys.argv[1]
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def who(): return os.getppid(), os.getpgrp(), os.getsid(0)
+def child():
+    if os.fork() == 0: return
+    while True: time.sleep(1)
+session = os.getpid()
+group = 0
+if shape == "apart":
+    group = os.fork()
+    if group == 0:
+        os.setpgid(0, 0)
+        while True: time.sleep(1)
+    while os.getpgid(group) != group: time.sleep(0.01)
+if shape in ("apart", "of a script"):
+    child()
+    if shape == "of a script": os.setpgid(0, 0)
+child()
+if shape == "apart": os.setpgid(0, group)
+if shape == "of a shell": os.setpgid(0, 0)
+was = who()
+print("ready", os.getpid(), flush=True)
+while not os.path.exists("go"): time.sleep(0.01)
+print(who() == was or (was, who()), flush=True)
+os.kill(os.getppid(), signal.SIGTERM)
+if os.fork() == 0:
+    while os.getppid() == was[0] or not os.path.exists("end"): time.sleep(0.01)
+    print(who()[1:] == was[1:] or (was, who()), flush=True)
+    os._exit(0)
+time.sleep(0.1)
+os._exit(7)
+"""
+
+
+def elders(bench):
+    """Who lives outside of the tree, and is known in it by pid, is stood in for."""
+    for shape in ("of a program", "of a shell", "of a script", "apart"):
+        bench.place.fresh_work()
+        path = bench.place.bin / "family.py"
+        path.write_text(FAMILY)
+        bench.start("/usr/bin/python3", str(path), shape, keep_work=True)
+        bench.await_line("ready")
+        pid = bench.lines()[0].split()[1]
+        bench.run("checkpoint", pid, "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+        engine.kill_descendants()
+        bench.process.wait()
+        bench.go()
+        said = bench.output.read_bytes()
+        for detached in (False, True):
+            bench.output.write_bytes(said)
+            (bench.place.work / "end").unlink(missing_ok=True)
+            bench.restore(*(["--detach"] if detached else []), status=0 if detached else 7)
+            bench.await_line("True")
+            (bench.place.work / "end").touch()
+            reaper = engine.Reaper()
+            wait_until("the end of all that was restored", lambda: not reaper.poll())
+            expect(bench.lines()[1:], ["True", "True"], f"what it said of who it knows ({shape}, detached: {detached})")
+
+
+JOB_OF_SHELL = """
+import os, signal, time
+def interrupted(*_):
+    print("interrupted", (os.getppid(), os.getpgrp(), os.getsid(0), os.tcgetpgrp(0)) == was, flush=True)
+    os._exit(3)
+signal.signal(signal.SIGINT, interrupted)
+was = os.getppid(), os.getpgrp(), os.getsid(0), os.tcgetpgrp(0)
+with open("pid", "w") as file: file.write(str(os.getpid()))
+print("ready", flush=True)
+while True:
+    open("alive", "w").close()
+    time.sleep(0.02)
+"""
+
+
+def job_of_shell(bench):
+    """One job of an interactive shell, in front of its terminal, without the shell."""
+    bench.place.fresh_work()
+    (bench.place.work / "job.py").write_text(JOB_OF_SHELL)
+    here = {"cwd": bench.place.work, "env": bench.place.environment({"PS1": "$ "})}
+    bench.process, master = with_terminal("/bin/bash", "--norc", "-i", **here)
+    os.write(master, b"/usr/bin/python3 job.py\n")
+    read_until(master, b"ready\r\n")
+    pid = (bench.place.work / "pid").read_text()
+    bench.run("checkpoint", pid, "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+    bench.process.kill()
+    bench.process.wait()
+    os.close(master)
+    engine.kill_descendants()
+    (bench.place.work / "alive").unlink(missing_ok=True)
+    restored, master = with_terminal(bench.retake, "restore", str(bench.image), **here)
+    wait_until("the restored job", (bench.place.work / "alive").exists)
+    os.write(master, b"\x03")
+    read_until(master, b"interrupted True")
+    expect(restored.wait(timeout=60 * engine.SLOWNESS), 3, "the exit status")
+    os.close(master)
