@@ -42,7 +42,7 @@ class Checkpoint {
         objects_(image_.shared_objects),
         regions_(image_, objects_),
         descriptors_(
-            {.skipped = options.skipped_fds, .close_tcp = options.close_tcp, .sharing = &sharing_},
+            {.skipped = options.skipped_fds, .outside = Outside(options), .sharing = &sharing_},
             objects_, image_.open_files, image_.losses) {}
 
   Result<CheckpointReport> Take() {
@@ -55,12 +55,12 @@ class Checkpoint {
     TRY(CaptureAll());
     bool may_wait = writer_ != nullptr && !last_try_;
     if (may_wait && std::ranges::any_of(image_.processes, StandsInVdso)) {
-      tree_->Release();
+      Release();
       return CheckpointReport{.in_vdso = true};
     }
     // They may write to some as soon as they go on.
     if (keeps_files()) TRY(KeepFiles(FilesToKeep::kWritten, image_, *writer_));
-    if (GoesOnAtOnce() && !IsHeld()) tree_->Release();
+    if (GoesOnAtOnce() && !IsHeld()) Release();
     for (size_t i = 0; i < memories_.size(); ++i) {
       if (memories_[i] != nullptr) TRY(memories_[i]->Complete(image_.processes[i], image_.losses));
     }
@@ -70,7 +70,7 @@ class Checkpoint {
     report.processes = image_.processes.size();
     for (const ProcessState& process : image_.processes) report.tasks += process.tasks.size();
     if (writer_ == nullptr || !MayLose(report.losses)) {
-      tree_->Release();
+      Release();
       report.pause = tree_->pause();
       return report;
     }
@@ -79,7 +79,7 @@ class Checkpoint {
     TRY(WritePages());
     if (keeps_files()) TRY(KeepFiles(FilesToKeep::kRead, image_, *writer_));
     // What shall end or stay stopped does so when the file is there.
-    if (options_.after == AfterCheckpoint::kRunning) tree_->Release();
+    if (options_.after == AfterCheckpoint::kRunning) Release();
     image_.pause = tree_->pause();
     contents.Finish(image_);
     report.bytes = TRY(writer_->Finish(image_));
@@ -90,12 +90,24 @@ class Checkpoint {
     if (options_.after == AfterCheckpoint::kKilled) {
       descriptors_.ResetConnections();
       tree_->Kill();
+      descriptors_.LeaveConnections();
     }
     report.pause = tree_->pause();
     return report;
   }
 
  private:
+  static OutsideConnections Outside(const CheckpointOptions& options) {
+    if (options.close_tcp) return OutsideConnections::kClose;
+    if (options.after != AfterCheckpoint::kKilled) return OutsideConnections::kName;
+    return options.path.empty() ? OutsideConnections::kLook : OutsideConnections::kHold;
+  }
+
+  void Release() {
+    descriptors_.LetConnectionsGo();
+    tree_->Release();
+  }
+
   bool MayLose(const Losses& losses) const {
     return losses.empty() ||
            (options_.accept_losses && std::ranges::all_of(losses, &Loss::forcible));
@@ -216,10 +228,10 @@ class Checkpoint {
   SharedObjects objects_;
   RegionFinder regions_;
   SharingProbe sharing_;
+  std::unique_ptr<FrozenTree> tree_;  // goes on after its connections
   DescriptorCapture descriptors_;
   PageRoom room_;
   std::unique_ptr<CheckpointWriter> writer_;
-  std::unique_ptr<FrozenTree> tree_;
   std::vector<std::unique_ptr<ProcessMemory>> memories_;  // per process; null for zombies
 };
 

@@ -10,6 +10,16 @@ namespace {
 
 constexpr uint64_t kHighestAddress = uint64_t{1} << 57;
 
+// A word of a command of nft is among it.
+bool IsWhole(const TcpRepair& repair) {
+  constexpr std::string_view kPrefix = "retake_";
+  constexpr size_t kWindowFields = 5;
+  std::string_view table = repair.table;
+  return repair.unsent <= repair.to_send.size() && repair.window.size() == kWindowFields &&
+         table.starts_with(kPrefix) &&
+         table.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+}
+
 class Checker {
  public:
   Checker(const CheckpointImage& image, uint32_t blocks, uint64_t block_bytes)
@@ -60,7 +70,7 @@ class Checker {
       case FileKind::kUnixSocket:
       case FileKind::kInternetSocket:
       case FileKind::kTcpConnection:
-        return file.socket.has_value();
+        return file.socket.has_value() && (!file.socket->repair || IsWhole(*file.socket->repair));
       case FileKind::kInotify:
         return file.inotify.has_value();
       case FileKind::kTerminal:

@@ -38,7 +38,7 @@ class DescriptorCapture::Work {
  public:
   Work(const DescriptorCaptureOptions& options, SharedObjects& objects,
        std::vector<OpenFile>& files, Losses& losses)
-      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}, {}, {}, {}} {}
+      : options_(options), files_(files), capture_{objects, losses, {}, {}, {}, {}, {}, {}, {}} {}
 
   Result<std::vector<DescriptorTable>> Tables(std::span<const pid_t> pids,
                                               std::span<const pid_t> zombies) {
@@ -60,7 +60,7 @@ class DescriptorCapture::Work {
         break;
       }
     }
-    TRY(PairConnections(capture_, files_, options_.close_tcp));
+    TRY(PairConnections(capture_, files_, options_.outside));
     return tables;
   }
 
@@ -71,6 +71,11 @@ class DescriptorCapture::Work {
   }
 
   void ResetConnections() { retake::ResetConnections(capture_, files_); }
+  void LeaveConnections() {
+    capture_.held.Keep();
+    capture_.connections.clear();
+  }
+  void LetConnectionsGo() { capture_.held.LetGo(); }
 
  private:
   Result<DescriptorTable> Table(pid_t pid) {
@@ -180,6 +185,10 @@ Result<std::vector<DescriptorTable>> DescriptorCapture::Tables(std::span<const p
 }
 
 void DescriptorCapture::ResetConnections() { work_->ResetConnections(); }
+
+void DescriptorCapture::LeaveConnections() { work_->LeaveConnections(); }
+
+void DescriptorCapture::LetConnectionsGo() { work_->LetConnectionsGo(); }
 
 void DescriptorCapture::FindOutside() { work_->FindOutside(); }
 

@@ -27,9 +27,17 @@
 
 namespace retake {
 
+// What is done about TCP connections whose other end is outside of the tree.
+enum class OutsideConnections : uint8_t {
+  kName,   // they would be lost
+  kClose,  // they may be (--tcp-close)
+  kHold,   // their other ends are kept waiting, for the tree ends and goes on when restored
+  kLook,   // whether that could be done is found out, and nothing done
+};
+
 struct DescriptorCaptureOptions {
-  std::set<int> skipped;   // numbers that are not kept (--skip-fd)
-  bool close_tcp = false;  // --tcp-close
+  std::set<int> skipped;  // numbers that are not kept (--skip-fd)
+  OutsideConnections outside = OutsideConnections::kName;
   // Asked where kcmp isn't allowed.
   const SharingProbe* sharing = nullptr;
 };
@@ -50,9 +58,13 @@ class DescriptorCapture {
   // Names what has an end outside of the tree. The processes may go on meanwhile: it takes time by
   // all the descriptors on the machine.
   void FindOutside();
-  // Before the tree is killed: has its connections within end at once, so that nothing is left of
-  // them that would keep a restore from making them again for a minute (TIME_WAIT).
+  // Before the tree is killed: has its connections end at once, so that nothing is left of them
+  // that would keep a restore from making them again for a minute (TIME_WAIT).
   void ResetConnections();
+  // When it has been.
+  void LeaveConnections();
+  // Before the tree goes on: so do its connections to elsewhere.
+  void LetConnectionsGo();
 
  private:
   class Work;
@@ -78,6 +90,10 @@ Result<Fd> HoldHigh(const Fd& file, int lowest);
 // The opened descriptions, in the order of `files`.
 Result<std::vector<Fd>> OpenFiles(std::span<const OpenFile> files,
                                   const DescriptorRestoreOptions& options);
+
+// Right before the restored processes go on: connections to elsewhere do. `opened` as OpenFiles
+// returns it.
+Status ResumeConnections(std::span<const OpenFile> files, std::span<const int> opened);
 
 // The flags that pidfd_open(2) takes for it.
 unsigned PidfdFlags(const OpenFile& file);

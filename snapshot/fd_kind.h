@@ -11,6 +11,7 @@
 #include "snapshot/descriptors.h"
 #include "snapshot/internet_address.h"
 #include "snapshot/tcp_progress.h"
+#include "snapshot/tcp_repair.h"
 #include "snapshot/unix_connections.h"
 #include "tracee/proc_files.h"
 
@@ -70,6 +71,7 @@ struct FdCapture {
   std::vector<FdEnds> sockets;       // of the machine's own family
   std::vector<TcpListener> listeners;
   std::vector<TcpEnd> connections;
+  HeldConnections held;  // those of these whose other end is elsewhere
 
   void Lose(const FdSubject& subject, std::string what, LossNature nature = LossNature::kCertain);
 };
@@ -105,11 +107,11 @@ void FindOutsideTerminals(std::span<OpenFile> files);
 // ... sockets likewise.
 void FindOutsideSockets(FdCapture& capture, std::span<const OpenFile> files);
 
-// Finds both ends of each connection, and names those whose other end is out of reach, unless they
-// `may_close`. While the tree stands still: what they hold is looked at here.
-Status PairConnections(FdCapture& capture, std::span<OpenFile> files, bool may_close);
-// Has those with both ends in the tree end with no more ado than a reset, and forgets all copies.
-void ResetConnections(FdCapture& capture, std::span<OpenFile> files);
+// Finds both ends of each connection, and does about those whose other end is out of reach what
+// `outside` says. While the tree stands still: what they hold is looked at here.
+Status PairConnections(FdCapture& capture, std::span<OpenFile> files, OutsideConnections outside);
+// Has those with both ends in the tree, and those held, end with no more ado than a reset.
+void ResetConnections(const FdCapture& capture, std::span<OpenFile> files);
 // Sets what would hinder connections in being made.
 Status CompleteConnections(const FdRestore& restore);
 

@@ -1,6 +1,7 @@
 // TCP connections. Both ends in the tree: what has arrived and wasn't read is kept, and a restored
-// one is made anew between the same addresses. An end whose other is elsewhere is named; where that
-// is accepted (--tcp-close) its connection is reset when restored.
+// one is made anew between the same addresses. An end whose other is elsewhere goes on with it,
+// where the tree ends with its checkpoint and the rights are there (snapshot/tcp_repair.h); else it
+// is named, or, where that is accepted (--tcp-close), its connection is reset when restored.
 //
 // A connection that is made again takes somebody who listens. It is another than the program's own:
 // to that, anybody may connect meanwhile. So connections come before sockets that listen, and only
@@ -15,11 +16,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/clock.h"
 #include "snapshot/fd_kind.h"
+#include "snapshot/packet_filter.h"
 #include "snapshot/socket_attachments.h"
 #include "snapshot/socket_state.h"
+#include "snapshot/tcp_repair.h"
 
 namespace retake {
 namespace {
@@ -149,11 +153,18 @@ File* FileOf(std::span<File> files, uint64_t inode) {
 
 class Pairing {
  public:
-  Pairing(FdCapture& capture, std::span<OpenFile> files, bool may_close)
-      : capture_(capture), files_(files), may_close_(may_close) {}
+  Pairing(FdCapture& capture, std::span<OpenFile> files, OutsideConnections outside)
+      : capture_(capture), files_(files), outside_(outside) {}
 
   Status Pair() {
-    for (const TcpEnd& end : capture_.connections) TRY(PairEnd(end));
+    for (const TcpEnd& end : capture_.connections) {
+      OpenFile* file = FileOf(files_, end.inode);
+      if (file != nullptr && file->socket->other_end != OtherEnd::kEnded)
+        FindOther(end, *file->socket);
+    }
+    HoldThoseElsewhere();
+    // When all has arrived that will.
+    for (const TcpEnd& end : capture_.connections) TRY(ReadEnd(end));
     for (const TcpListener& listener : capture_.listeners) {
       if (listener.waiting == waiting_at_[listener.inode]) continue;
       Lose(listener,
@@ -175,15 +186,46 @@ class Pairing {
                                .nature = nature});
   }
 
-  Status PairEnd(const TcpEnd& end) {
+  Status ReadEnd(const TcpEnd& end) {
     OpenFile* file = FileOf(files_, end.inode);
     if (file == nullptr) return {};
     SocketState& state = *file->socket;
-    if (state.other_end != OtherEnd::kEnded) FindOther(end, state);
-    // When all has arrived that will.
+    if (state.repair) {
+      Result<TcpRepair> repair = ReadConnection(end.copy.get(), state.queued);
+      if (!repair.ok()) LoseElsewhere(end, repair.error().Message());
+      state.repair = repair.ok() ? std::optional(std::move(*repair)) : std::nullopt;
+      if (state.repair) state.repair->table = capture_.held.table();
+      return {};
+    }
     bool rights = false;
     state.queued = TRY(PeekSocket(end.copy.get(), true, &rights));
     return {};
+  }
+
+  void LoseElsewhere(const TcpEnd& end, std::string_view why) {
+    Lose(end, fmt::format("its connection to {} would break: its other end is outside of the tree, "
+                          "and {} (--tcp-close accepts that, --skip-fd {} leaves it out)",
+                          DescribeAddress(end.peer_name), why, end.number));
+  }
+
+  void HoldThoseElsewhere() {
+    if (elsewhere_.empty() || outside_ == OutsideConnections::kClose) return;
+    std::string why_not;
+    if (outside_ == OutsideConnections::kName) why_not = "it is kept only with `--leave killed`";
+    if (why_not.empty()) {
+      std::vector<int> sockets;
+      for (const TcpEnd* end : elsewhere_) sockets.push_back(end->copy.get());
+      Status held = MayRepair();
+      if (held.ok() && outside_ == OutsideConnections::kLook) held = MayHoldPackets();
+      if (held.ok() && outside_ == OutsideConnections::kHold)
+        held = capture_.held.Hold(capture_.pids[0], sockets);
+      if (!held.ok()) why_not = fmt::format("can't be held back: {}", held.error().Message());
+    }
+    for (const TcpEnd* end : elsewhere_) {
+      if (!why_not.empty()) LoseElsewhere(*end, why_not);
+      if (why_not.empty() && outside_ == OutsideConnections::kHold)
+        FileOf(files_, end->inode)->socket->repair.emplace();
+    }
   }
 
   // Those that have no connection any more have no peer's name either.
@@ -219,10 +261,7 @@ class Pairing {
         AwaitArrival(end, [&] { return std::optional(peer->progress); });
       return;
     }
-    if (may_close_) return;
-    Lose(end, fmt::format("its connection to {} would break: its other end is outside of the tree "
-                          "(--tcp-close accepts that, --skip-fd {} leaves it out)",
-                          DescribeAddress(end.peer_name), end.number));
+    elsewhere_.push_back(&end);
   }
 
   // Until `end` has received what its other end has sent.
@@ -259,7 +298,8 @@ class Pairing {
 
   FdCapture& capture_;
   std::span<OpenFile> files_;
-  bool may_close_;
+  OutsideConnections outside_;
+  std::vector<const TcpEnd*> elsewhere_;
   std::map<uint64_t, uint32_t> waiting_at_;  // by the listening socket
 };
 
@@ -479,8 +519,19 @@ Result<Fd> OpenLone(const SocketState& mine) {
   return std::move(made.here);
 }
 
+Result<Fd> OpenRepaired(const SocketState& mine) {
+  Fd fd(socket(mine.domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (!fd) return ErrnoError("can't make a socket");
+  TRY(SetEarlyOptions(fd.get(), mine));
+  Status made = MakeConnection(fd.get(), mine);
+  if (made.ok()) return fd;
+  return MakeError("its connection to {}: {}", DescribeAddress(mine.peer_name),
+                   made.error().Message());
+}
+
 Result<Fd> OpenTcpConnection(const OpenFile& file, FdRestore& restore) {
   const SocketState& mine = *file.socket;
+  if (mine.repair) return OpenRepaired(mine);
   Fd made = restore.TakeWaiting(mine.inode);
   if (made) return made;
   switch (mine.other_end) {
@@ -500,16 +551,30 @@ Result<Fd> OpenTcpConnection(const OpenFile& file, FdRestore& restore) {
 
 }  // namespace
 
-Status PairConnections(FdCapture& capture, std::span<OpenFile> files, bool may_close) {
-  return Pairing(capture, files, may_close).Pair();
+Status PairConnections(FdCapture& capture, std::span<OpenFile> files, OutsideConnections outside) {
+  return Pairing(capture, files, outside).Pair();
 }
 
-void ResetConnections(FdCapture& capture, std::span<OpenFile> files) {
+void ResetConnections(const FdCapture& capture, std::span<OpenFile> files) {
   for (const TcpEnd& end : capture.connections) {
     const OpenFile* file = FileOf(files, end.inode);
-    if (file != nullptr && file->socket->other_end == OtherEnd::kInTree) SetResetOnClose(end.copy);
+    // What is held back isn't told of its end.
+    if (file != nullptr && (file->socket->other_end == OtherEnd::kInTree || file->socket->repair))
+      SetResetOnClose(end.copy);
   }
-  capture.connections.clear();
+}
+
+Status ResumeConnections(std::span<const OpenFile> files, std::span<const int> opened) {
+  std::set<std::string> tables;
+  for (const OpenFile& file : files) {
+    if (file.socket && file.socket->repair) tables.insert(file.socket->repair->table);
+  }
+  for (const std::string& table : tables) LetPacketsPass(table);
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].socket && files[i].socket->repair)
+      TRY(ResumeConnection(opened[i], *files[i].socket->repair));
+  }
+  return {};
 }
 
 Status CompleteConnections(const FdRestore& restore) {

@@ -19,21 +19,19 @@ sockaddr_storage AddressOf(const SocketName& name) {
   return address;
 }
 
-bool IsMapped(const Endpoint& end) {
-  return std::equal(kMapped.begin(), kMapped.end(), end.address.begin());
-}
-
 }  // namespace
 
+bool Endpoint::is_v4() const { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
+
 bool Endpoint::is_any() const {
-  size_t from = IsMapped(*this) ? kMapped.size() : 0;
+  size_t from = is_v4() ? kMapped.size() : 0;
   return std::all_of(address.begin() + static_cast<ptrdiff_t>(from), address.end(),
                      [](uint8_t byte) { return byte == 0; });
 }
 
 bool Endpoint::is_loopback() const {
   constexpr uint8_t kLoopback = 127;
-  if (IsMapped(*this)) return address[kMapped.size()] == kLoopback;
+  if (is_v4()) return address[kMapped.size()] == kLoopback;
   return memcmp(address.data(), &in6addr_loopback, address.size()) == 0;
 }
 
@@ -51,6 +49,17 @@ Endpoint EndpointOf(const SocketName& name) {
     end.port = ntohs(v4.sin_port);
   }
   return end;
+}
+
+std::string DescribeHost(const Endpoint& end) {
+  char text[INET6_ADDRSTRLEN] = "?";
+  const uint8_t* bytes = end.address.data();
+  if (end.is_v4()) {
+    inet_ntop(AF_INET, bytes + kMapped.size(), text, sizeof text);
+  } else {
+    inet_ntop(AF_INET6, bytes, text, sizeof text);
+  }
+  return text;
 }
 
 std::string DescribeAddress(const SocketName& name) {

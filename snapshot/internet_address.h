@@ -19,6 +19,7 @@ struct Endpoint {
 
   // All zero: any address of this machine.
   bool is_any() const;
+  bool is_v4() const;
   bool is_loopback() const;
   bool operator==(const Endpoint&) const = default;
 };
@@ -26,6 +27,8 @@ struct Endpoint {
 // Of something else than an internet address: all zero.
 Endpoint EndpointOf(const SocketName& name);
 
+// "127.0.0.1", "::1".
+std::string DescribeHost(const Endpoint& end);
 // "127.0.0.1:80", "[::1]:80".
 std::string DescribeAddress(const SocketName& name);
 

@@ -213,6 +213,36 @@ enum class OtherEnd : uint8_t {
   kElsewhere,    // out of reach
 };
 
+// What the kernel knows of one end of a connection, for another socket to go on with
+// (snapshot/tcp_repair.h). Sequence numbers are TCP's.
+struct TcpRepair {
+  uint32_t sent = 0;             // the number of the first byte that isn't acknowledged, ...
+  std::vector<uint8_t> to_send;  // ... that one and all others, ...
+  uint64_t unsent = 0;           // ... and how many of these have never left it
+  uint32_t received = 0;         // the number of the first byte that wasn't read
+  uint32_t segment = 0;          // the largest that may be sent, bytes
+  uint32_t options = 0;          // TCPI_OPT_*: what both ends have agreed on
+  uint32_t send_scale = 0, receive_scale = 0;
+  uint32_t timestamp = 0;
+  std::vector<uint32_t> window;  // struct tcp_repair_window
+  std::string table;             // that holds its packets back (snapshot/packet_filter.h)
+};
+
+template <typename V>
+void Visit(V& visit, TcpRepair& repair) {
+  visit("sent", repair.sent);
+  visit("to_send", repair.to_send);
+  visit("unsent", repair.unsent);
+  visit("received", repair.received);
+  visit("segment", repair.segment);
+  visit("options", repair.options);
+  visit("send_scale", repair.send_scale);
+  visit("receive_scale", repair.receive_scale);
+  visit("timestamp", repair.timestamp);
+  visit("window", repair.window);
+  visit("table", repair.table);
+}
+
 struct SocketState {
   uint64_t inode = 0;
   int32_t domain = 0, type = 0, protocol = 0;
@@ -231,6 +261,7 @@ struct SocketState {
   bool unlinked = false;  // its name, a path, leads to it no more
   OtherEnd other_end = OtherEnd::kNone;
   PeerCredentials peer;
+  std::optional<TcpRepair> repair;  // kElsewhere; nothing: it is reset
 };
 
 template <typename V>
@@ -254,6 +285,7 @@ void Visit(V& visit, SocketState& socket) {
   visit("unlinked", socket.unlinked);
   visit("other_end", socket.other_end);
   visit("peer", socket.peer);
+  visit("repair", socket.repair);
 }
 
 struct InotifyWatch {

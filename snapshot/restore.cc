@@ -84,6 +84,7 @@ class Restorer {
     }
     RestoredRoot root{.pid = processes_[0]->pid(), .made_by = sessions_.made_by()};
     OutliveParent();
+    TRY(ResumeConnections(image_.open_files, material_.open_files));
     // Those that are stopped first: their parents find them so.
     for (auto condition : {ProcessCondition::kStopped, ProcessCondition::kRunning}) {
       for (size_t i = 0; i < processes_.size(); ++i) {

@@ -77,7 +77,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
               "Leave descriptor N out: the restored program finds it closed.");
   line.Flag(
       "--tcp-close", &options.close_tcp,
-      "Accept that connections to elsewhere are lost: the restored program finds them reset.");
+      "Accept that TCP connections to elsewhere are lost: the restored program finds them reset.");
   line.Choice("--files", {"fail", "keep", "rewind"}, &files,
               "What a restore does when a file that was open or mapped isn't as it was: fail (the "
               "default), keep it as it is then, or rewind it: to the length it had or, with "
@@ -155,9 +155,12 @@ constinit const Verb kCheckpointVerb = {
         "The processes stand still while they are looked at. FILE appears under its\n"
         "name when it is whole, and not before.\n"
         "\n"
-        "Nothing is lost silently: what can't be kept (a connection to elsewhere, a\n"
-        "device) is listed, with its pid and descriptor, and then nothing is written,\n"
-        "unless --force is given.",
+        "Nothing is lost silently: what can't be kept (a device, say) is listed, with its\n"
+        "pid and descriptor, and then nothing is written, unless --force is given.\n"
+        "\n"
+        "TCP connections to processes elsewhere are kept with --leave killed, by who has\n"
+        "CAP_NET_ADMIN and nft(8): the other ends wait, for their packets are held back by\n"
+        "a table of nftables until the restore (`retake inspect FILE` names it).",
     .exit_status =
         "0    done; with --check: nothing would be lost\n"
         "2    a mistake in usage\n"

@@ -17,6 +17,7 @@
 #include "replay/stack_trace.h"
 #include "snapshot/checkpoint_memory.h"
 #include "snapshot/file_contents.h"
+#include "snapshot/internet_address.h"
 #include "snapshot/kept_files.h"
 #include "snapshot/restore.h"
 #include "snapshot/sessions.h"
@@ -135,6 +136,10 @@ std::string DescribeFile(const OpenFile& file, const CheckpointImage& image) {
   if (file.event) text += fmt::format(", count {}", file.event->count);
   if (file.epoll) text += fmt::format(", of {} descriptors", file.epoll->entries.size());
   if (file.socket && file.socket->listening) text += ", listening";
+  if (file.kind == FileKind::kTcpConnection && !file.socket->peer_name.empty())
+    text += fmt::format(", to {}", DescribeAddress(file.socket->peer_name));
+  if (file.socket && file.socket->repair)
+    text += fmt::format(", which waits for it (nft list table inet {})", file.socket->repair->table);
   constexpr std::string_view kAccess[] = {"read", "write", "read and write", ""};
   return fmt::format("{} ({})", text, kAccess[file.flags & O_ACCMODE]);
 }

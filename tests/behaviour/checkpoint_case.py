@@ -62,6 +62,8 @@ CASES = {
     "C05_tcp_strangers": connections.strangers,
     "C05_tcp_at_once_again": connections.at_once_again,
     "C05_tcp_in_use": connections.in_use,
+    "C05_tcp_elsewhere": connections.elsewhere,
+    "C05_tcp_elsewhere_killed": connections.elsewhere_killed,
     "C06_memory": state.memory,
     "C06_memory_comes_later": lazy.comes_later,
     "C06_memory_server_killed": lazy.server_killed,

@@ -2,11 +2,16 @@
 
 import contextlib
 import os
+import random
+import re
 import signal
 import socket
+import subprocess
 import threading
+import time
 
-from checkpoint_bench import PRELUDE, expect
+import engine
+from checkpoint_bench import PRELUDE, SEED, expect, is_gone, is_root, need, wait_until
 from engine import Failure
 
 
@@ -94,3 +99,146 @@ def in_use(bench):
     bench.go()
     expect(bench.process.wait(timeout=60), 0, "the first one's end")
     expect(bench.lines()[-1], SAID, "the first one's connection")
+
+
+def tables():
+    """Those of nftables that retake has made."""
+    listed = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"retake_\w+", listed)
+
+
+@contextlib.contextmanager
+def without_new_tables():
+    before = tables()
+    try:
+        yield
+        expect(tables(), before, "the tables of nftables that are left")
+    finally:
+        for table in set(tables()) - set(before):
+            subprocess.run(["nft", "delete", "table", "inet", table], check=False)
+
+
+CLIENT = PRELUDE + """
+import select
+s = socket.socket(int(sys.argv[1])); s.connect((sys.argv[2], int(sys.argv[3])))
+s.send(b"hello")
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+while select.select([s], [], [], 0)[0] == []: pass
+s.setblocking(False)
+queued = 0
+if sys.argv[4] == "full":
+    for n in range(1 << 30):
+        try: queued += s.send(n.to_bytes(4, "little") * 4096)
+        except BlockingIOError: break
+s.setblocking(True)
+print("queued", queued)
+ready()
+got = b""
+while len(got) < 9: got += s.recv(9 - len(got))
+print(got, s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), s.getpeername()[0])
+s.sendall(b"goodbye")
+print(s.recv(100))
+"""
+
+
+def elsewhere(bench):
+    """A connection with a process outside of the tree goes on, nothing lost of what was under way in both directions."""
+    if not is_root():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            bench.start("/usr/bin/python3", "-u", "-c", CLIENT, "2", *map(str, server.getsockname()), "empty")
+            ours, _ = server.accept()
+            ours.send(b"abcd")
+            bench.await_line("ready")
+            said = bench.run("checkpoint", str(bench.process.pid), "--check", "--leave", "killed", status=3).stdout
+            expect("CAP_NET_ADMIN" in said, True, f"that it says what it takes: {said}")
+            bench.process.kill()
+            bench.process.wait()
+        return
+    need("nft")
+    for family, address, room in ((socket.AF_INET, "127.0.0.1", "empty"), (socket.AF_INET6, "::1", "full")):
+        with without_new_tables(), socket.create_server((address, 0), family=family) as server:
+            bench.start("/usr/bin/python3", "-u", "-c", CLIENT, str(int(family)), address, str(server.getsockname()[1]), room)
+            ours, _ = server.accept()
+            expect(ours.recv(5), b"hello", "what the program sent")
+            ours.send(b"abcd")
+            bench.await_line("ready")
+            pid = str(bench.process.pid)
+            said = bench.run("checkpoint", pid, "--check", status=3).stdout
+            expect("--leave killed" in said, True, f"that it says how it is kept: {said}")
+            bench.run("checkpoint", pid, "--check", "--leave", "killed")
+            expect(tables(), [], "the tables that a check leaves")
+            bench.checkpoint()
+            expect(tables()[0] in bench.run("inspect", str(bench.image)).stdout, True, "that inspect names the table")
+            ours.send(b"later")
+            time.sleep(0.3)
+            bench.go()
+            restored = subprocess.Popen([bench.retake, "restore", str(bench.image)], cwd=bench.place.work,
+                                        env=bench.place.environment())
+            queued = int(bench.lines()[0].split()[1])
+            ours.settimeout(60 * engine.SLOWNESS)
+            whole = b"".join(n.to_bytes(4, "little") * 4096 for n in range(queued // 16384 + 1))[:queued] + b"goodbye"
+            got = b""
+            while len(got) < len(whole):
+                got += ours.recv(1 << 16)
+            expect(engine.difference(got, whole), len(whole), f"from which byte on of {len(whole)} another came")
+            ours.send(b"the end")
+            expect(restored.wait(timeout=60 * engine.SLOWNESS), 0, "its exit status")
+            expect(bench.lines()[2:], [f"b'abcdlater' 1 {address}", "b'the end'"], "what it said then")
+
+
+TALKER = PRELUDE + """
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print("ready")
+for n in range(1 << 30):
+    s.sendall(n.to_bytes(8, "little"))
+    got = s.recv(8)
+    if not got: break
+    assert got == n.to_bytes(8, "little"), (n, got)
+"""
+
+
+def elsewhere_killed(bench):
+    """A checkpoint that is killed at any moment leaves the program talking with who is elsewhere, or lets it be restored."""
+    if not is_root():
+        return
+    need("nft")
+    choice = random.Random(SEED)
+    done, taken = 0, 0
+
+    def echo(ours):
+        nonlocal done
+        with contextlib.suppress(OSError):
+            while data := ours.recv(8):
+                ours.sendall(data)
+                done += 1
+
+    with without_new_tables(), socket.create_server(("127.0.0.1", 0)) as server:
+        pid = bench.start("/usr/bin/python3", "-u", "-c", TALKER, str(server.getsockname()[1]))
+        ours, _ = server.accept()
+        thread = threading.Thread(target=echo, args=(ours,))
+        thread.start()
+        bench.await_line("ready")
+        for _ in range(engine.times(40, 4)):
+            command = [bench.retake, "checkpoint", str(pid), "-o", str(bench.image), "--leave", "killed", "--no-fsync",
+                       "--files", "rewind"]
+            begun = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(choice.random() * 0.08 * engine.SLOWNESS)
+            begun.kill()
+            begun.wait()
+            time.sleep(0.02)  # a SIGKILL may be under way
+            if is_gone(pid):
+                bench.process.poll()
+                engine.Reaper().poll()  # it was restored before
+                taken += 1
+                bench.run("restore", "--detach", str(bench.image))
+            bench.image.unlink(missing_ok=True)
+            before = done
+            wait_until("more of the conversation", lambda: done > before + 10, show=bench.text)
+        os.kill(pid, signal.SIGKILL)
+        wait_until("the program's end", lambda: is_gone(pid))
+        engine.kill_descendants()
+        with contextlib.suppress(OSError):  # it may have been reset
+            ours.shutdown(socket.SHUT_RDWR)
+        thread.join(timeout=60)
+        wait_until("the end of the tables", lambda: not tables())
+    print(f"taken {taken} times")
