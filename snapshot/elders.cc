@@ -110,11 +110,11 @@ Status StartElders(const Elders& elders, const ElderWork& work) {
   return {};
 }
 
-void LetGoOfFiles(int but_for) {
+void LetGoOfFiles(std::initializer_list<int> but_for) {
   Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int fd = 0; fd <= 2; ++fd) dup2(null.get(), fd);
   for (int fd : DescriptorsOf(getpid())) {
-    if (fd > 2 && fd != but_for) close(fd);
+    if (fd > 2 && std::ranges::find(but_for, fd) == but_for.end()) close(fd);
   }
 }
 
@@ -128,7 +128,7 @@ void BeDeaf() {
 void StandIn() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   BeDeaf();
-  LetGoOfFiles(-1);
+  LetGoOfFiles({});
   for (;;) pause();
 }
 

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <initializer_list>
 #include <vector>
 
 #include "base/result.h"
@@ -44,8 +45,8 @@ struct ElderWork {
 // these.
 Status StartElders(const Elders& elders, const ElderWork& work);
 
-// Neither the output of who restores nor its files are kept open by this process, but for one.
-void LetGoOfFiles(int but_for);
+// Neither the output of who restores nor its files are kept open by this process, but for some.
+void LetGoOfFiles(std::initializer_list<int> but_for);
 // Lets no signal but SIGKILL do anything to this process.
 void BeDeaf();
 // Does nothing until its parent ends.

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -49,11 +50,16 @@ bool WriteAll(int fd, const void* from, size_t size) {
 
 // --- In the process that restores ---
 
+// Nobody has the other end.
+bool HasHungUp(int fd) {
+  pollfd heard{fd, 0, 0};
+  return poll(&heard, 1, 0) == 1;
+}
+
 // Until all is restored, its end is its parent's; who may have ended before that was said.
 Status EndWithParent(int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  pollfd heard{report, 0, 0};
-  if (poll(&heard, 1, 0) == 1) return Error(0, "nobody waits for it any more");
+  if (HasHungUp(report)) return Error(0, "nobody waits for it any more");
   return {};
 }
 
@@ -135,8 +141,8 @@ Status Prepare(const FirstOptions& options, int report) {
 }
 
 // Reaps what ends, and tells how the root did; until nothing is left, or `all_done`.
-void AwaitTree(pid_t root, int report, const std::function<bool()>& all_done) {
-  LetGoOfFiles(report);
+void AwaitTree(pid_t root, int report, int told, const std::function<bool()>& all_done) {
+  LetGoOfFiles({report, told});
   while (!all_done()) {
     auto stop = ptracer::WaitAny();
     if (!stop.ok()) return;  // the last has ended
@@ -146,16 +152,20 @@ void AwaitTree(pid_t root, int report, const std::function<bool()>& all_done) {
   }
 }
 
-[[noreturn]] void RestoreAsElder(const Elders& elders, const Fd& report, const Fd& told,
+[[noreturn]] void RestoreAsElder(const Elders& elders, const Fd& report, Fd& told,
                                  const RestoreFunction& restore, const Status& begun) {
   Status able = begun.ok() ? EndWithParent(told.get()) : begun;
   bool for_parent = elders.parent == 0;
   Result<RestoredRoot> root = able.ok() ? restore(for_parent) : Result<RestoredRoot>(able.error());
   Tell(told.get(), root);
   if (!root.ok()) _exit(kFailed);
+  // How the root ends is told after where it is.
+  char passed_on;
+  (void)!read(told.get(), &passed_on, 1);
   BeDeaf();
-  AwaitTree(for_parent ? 0 : root->pid, report.get(), [] { return false; });
+  AwaitTree(for_parent ? 0 : root->pid, report.get(), told.get(), [] { return false; });
   if (!elders.restorer_leads()) _exit(0);
+  told.Reset();
   WakeParent();
   StandIn();
 }
@@ -169,15 +179,19 @@ void EndChildren() {
   }
 }
 
-// In the first process: those who stand in restore the tree.
-Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& report,
+// In the first process: those who stand in restore the tree. Who does is told by `told` that it has
+// been passed on where the root is.
+Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& report, Fd& told,
                                      const RestoreFunction& restore) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("can't make a pipe");
-  Fd told(ends[0]), tells(ends[1]);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return ErrnoError("can't make a pair of sockets");
+  told.Reset(ends[0]);
+  Fd tells(ends[1]);
   ElderWork work{.lead = [&] { return LeadSession(options.terminal); },
                  .restore =
                      [&](const Status& begun) {
+                       told.Reset();
                        RestoreAsElder(options.elders, report, tells, restore, begun);
                      }};
   TRY(StartElders(options.elders, work));
@@ -191,16 +205,20 @@ Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& repo
                           const RestoreFunction& restore) {
   Status prepared = Prepare(options, report.get());
   bool by_elders = options.elders.any();
+  Fd told;
   auto all_of_it = [&]() -> Result<RestoredRoot> {
     TRY(std::move(prepared));
-    return by_elders ? RestoreByElders(options, report, restore) : restore(false);
+    return by_elders ? RestoreByElders(options, report, told, restore) : restore(false);
   };
   Result<RestoredRoot> root = all_of_it();
   Tell(report.get(), root);
   if (!root.ok()) _exit(kFailed);
+  if (by_elders) (void)WriteAll(told.get(), "", 1);
   PassSignalsOn(root->pid);
-  AwaitTree(root->pid, report.get(),
-            [&] { return by_elders && OnlyEldersAreLeft(options.elders); });
+  AwaitTree(root->pid, report.get(), told.get(), [&] {
+    // Who restored it has nothing to tell any more.
+    return by_elders && HasHungUp(told.get()) && OnlyEldersAreLeft(options.elders);
+  });
   EndChildren();
   _exit(0);
 }

@@ -17,8 +17,9 @@ import xml.etree.ElementTree as ElementTree
 
 HEADING = """# Test results
 
-Each test of the suite and what came of it on both architectures: on x86_64 natively, on aarch64 in an emulated machine
-(`tests/aarch64/`). This page is made from the results of whole runs; do not edit it. To make it again after a change:
+Each test of the suite and what came of it the last time that it was run on both architectures: on x86_64 natively, on
+aarch64 in an emulated machine (`tests/aarch64/`). This page is made from the results; do not edit it. To make it again
+after a change (the second takes an hour on two CPUs; `-R REGEX` runs some tests and keeps the others' results):
 
     ./scripts/test; ./scripts/test --aarch64
     tests/results.py --write docs/test-results.md build/release/junit.xml build/aarch64/junit.xml
