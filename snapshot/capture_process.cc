@@ -119,34 +119,44 @@ Result<uint32_t> LocksFuture(pid_t pid, pid_t tid, const ProcStatus& before,
   return Error(0, "whether it locks memory to come can't be read", pid);
 }
 
-// What mbind(2) has set. The kernel tells of it only the process itself, for one address at a time.
-Status FindPolicies(pid_t pid, std::span<const Mapping> mappings, Injection& injection,
+// What mbind(2) has set. The kernel tells of it only the process itself, for one address at a time:
+// all that a private mapping can have, and not all that shared memory can.
+Status FindPolicies(std::span<const Mapping> mappings, Injection& injection, ProcessState& out,
                     Losses& losses) {
-  constexpr size_t kBatch = 256;
+  constexpr size_t kBatch = 64;
   constexpr uint64_t kOfAddress = 2;  // MPOL_F_ADDR of <linux/mempolicy.h>
   struct Asked {
     const Mapping* mapping;
     size_t call;
-    uint64_t room;
+    uint64_t mode, nodes;
   };
   for (size_t next = 0; next < mappings.size();) {
     std::vector<Asked> asked;
     for (; next < mappings.size() && asked.size() < kBatch; ++next) {
       const Mapping& mapping = mappings[next];
       if (mapping.is_vsyscall() || mapping.is_vdso() || mapping.is_vvar()) continue;
-      uint64_t room = injection.Room(sizeof(int32_t));
-      BatchCall call = MakeCall(Sys::get_mempolicy, room, 0, 0, mapping.start, kOfAddress);
-      asked.push_back({&mapping, injection.Add(call), room});
+      uint64_t mode = injection.Room(sizeof(int32_t)), nodes = injection.Room(kMaxNodes / 8);
+      BatchCall call =
+          MakeCall(Sys::get_mempolicy, mode, nodes, kMaxNodes, mapping.start, kOfAddress);
+      asked.push_back({&mapping, injection.Add(call), mode, nodes});
     }
     TRY(injection.Run());
     for (const Asked& one : asked) {
       // A kernel without NUMA has no policies.
-      if (injection.result(one.call) != 0 || injection.At<int32_t>(one.room) == 0) continue;
-      losses.push_back({.pid = pid,
-                        .kind = "mapping",
-                        .what = fmt::format("{:#x} to {:#x} has a NUMA policy of its own (mbind), "
-                                            "which isn't kept",
-                                            one.mapping->start, one.mapping->end)});
+      if (injection.result(one.call) != 0 || injection.At<int32_t>(one.mode) == 0) continue;
+      if (one.mapping->shared) {
+        losses.push_back({.pid = out.pid,
+                          .kind = "mapping",
+                          .what = fmt::format("{:#x} to {:#x} is shared memory and has a NUMA "
+                                              "policy of its own (mbind), which isn't kept",
+                                              one.mapping->start, one.mapping->end)});
+        continue;
+      }
+      ByteSpan nodes = injection.BytesAt(one.nodes, kMaxNodes / 8);
+      out.policies.push_back({.start = one.mapping->start,
+                              .size = one.mapping->size(),
+                              .mode = static_cast<uint32_t>(injection.At<int32_t>(one.mode)),
+                              .nodes = {nodes.begin(), nodes.end()}});
     }
   }
   return {};
@@ -221,7 +231,7 @@ Result<ProcessState> CaptureProcess(const FrozenProcess& process, ProcessMemory&
     TRY(questions.Answer(*injection, state, losses));
     if (of_process) {
       TRY(of_process->Answer(*injection, out));
-      TRY(FindPolicies(process.pid, memory.mappings(), *injection, losses));
+      TRY(FindPolicies(memory.mappings(), *injection, out, losses));
       out.locks_future = TRY(LocksFuture(process.pid, task.tid, own, *injection));
     }
     TRY(landlock.Ask(task.tid, state.credentials, *injection, losses));

@@ -84,6 +84,10 @@ class Checker {
 
   Status CheckProcess(size_t index) {
     const ProcessState& process = image_.processes[index];
+    for (const MemoryPolicy& policy : process.policies) {
+      if (policy.nodes.size() != kMaxNodes / 8)
+        return MakeError("a NUMA policy of {} bytes", policy.nodes.size());
+    }
     if (process.pid <= 0) return MakeError("a process with the pid {}", process.pid);
     if (process.parent > index || (index > 0 && process.parent == index))
       return MakeError("process {} before its parent", process.pid);

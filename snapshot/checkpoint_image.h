@@ -365,6 +365,21 @@ void Visit(V& visit, GuardRange& guard) {
   visit("size", guard.size);
 }
 
+// The NUMA policy of a stretch of private memory, mbind(2).
+struct MemoryPolicy {
+  uint64_t start = 0, size = 0;
+  uint32_t mode = 0;           // MPOL_*
+  std::vector<uint8_t> nodes;  // its mask
+};
+
+template <typename V>
+void Visit(V& visit, MemoryPolicy& policy) {
+  visit("start", policy.start);
+  visit("size", policy.size);
+  visit("mode", policy.mode);
+  visit("nodes", policy.nodes);
+}
+
 // How the pages of a process were taken (snapshot/capture_memory.h).
 enum class PagesTaken : uint8_t { kSaved = 0, kFromCopy, kHeld };
 
@@ -415,6 +430,7 @@ struct ProcessState {
   bool merges_memory = false;  // PR_SET_MEMORY_MERGE
   // MCL_FUTURE, with MCL_ONFAULT: what mlockall(2) does with memory to come.
   uint32_t locks_future = 0;
+  std::vector<MemoryPolicy> policies;
 };
 
 template <typename V>
@@ -461,6 +477,7 @@ void Visit(V& visit, ProcessState& process) {
   visit("posix_timers", process.posix_timers);
   visit("merges_memory", process.merges_memory);
   visit("locks_future", process.locks_future);
+  visit("policies", process.policies);
 }
 
 // What a machine must have to restore it.

@@ -30,6 +30,7 @@ constexpr int kPassedOn[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2,
 struct Report {
   RestoredRoot root;
   uint32_t text_size = 0;
+  bool lets_go = false;  // neither, yet: who is told is to outlive its parent, too, and to say so
 };
 
 bool ReadAll(int fd, void* to, size_t size) {
@@ -76,8 +77,13 @@ void Tell(int report, const Result<RestoredRoot>& root) {
 // The root as who restores it sees it, when that one has told.
 Result<RestoredRoot> RootFrom(const Fd& told) {
   Report said;
-  if (!ReadAll(told.get(), &said, sizeof said))
-    return MakeError("the process that should restore it ended");
+  do {
+    if (!ReadAll(told.get(), &said, sizeof said))
+      return MakeError("the process that should restore it ended");
+    if (!said.lets_go) continue;
+    OutliveParent();
+    (void)WriteAll(told.get(), "", 1);
+  } while (said.lets_go);
   if (said.root.pid != 0) return said.root;
   std::string text(said.text_size, 0);
   (void)ReadAll(told.get(), text.data(), text.size());
@@ -87,7 +93,7 @@ Result<RestoredRoot> RootFrom(const Fd& told) {
 [[noreturn]] void RestoreOnly(const Fd& report, const RestoreFunction& restore) {
   Status waited_for = EndWithParent(report.get());
   Result<RestoredRoot> root =
-      waited_for.ok() ? restore(true) : Result<RestoredRoot>(waited_for.error());
+      waited_for.ok() ? restore(true, OutliveParent) : Result<RestoredRoot>(waited_for.error());
   Tell(report.get(), root);
   _exit(root.ok() ? 0 : kFailed);
 }
@@ -156,12 +162,18 @@ void AwaitTree(pid_t root, int report, int told, const std::function<bool()>& al
                                  const RestoreFunction& restore, const Status& begun) {
   Status able = begun.ok() ? EndWithParent(told.get()) : begun;
   bool for_parent = elders.parent == 0;
-  Result<RestoredRoot> root = able.ok() ? restore(for_parent) : Result<RestoredRoot>(able.error());
+  char heard;
+  auto outlive = [&] {
+    OutliveParent();
+    Report lets_go{.lets_go = true};
+    if (WriteAll(told.get(), &lets_go, sizeof lets_go)) (void)!read(told.get(), &heard, 1);
+  };
+  Result<RestoredRoot> root =
+      able.ok() ? restore(for_parent, outlive) : Result<RestoredRoot>(able.error());
   Tell(told.get(), root);
   if (!root.ok()) _exit(kFailed);
   // How the root ends is told after where it is.
-  char passed_on;
-  (void)!read(told.get(), &passed_on, 1);
+  (void)!read(told.get(), &heard, 1);
   BeDeaf();
   AwaitTree(for_parent ? 0 : root->pid, report.get(), told.get(), [] { return false; });
   if (!elders.restorer_leads()) _exit(0);
@@ -208,7 +220,8 @@ Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& repo
   Fd told;
   auto all_of_it = [&]() -> Result<RestoredRoot> {
     TRY(std::move(prepared));
-    return by_elders ? RestoreByElders(options, report, told, restore) : restore(false);
+    return by_elders ? RestoreByElders(options, report, told, restore)
+                     : restore(false, OutliveParent);
   };
   Result<RestoredRoot> root = all_of_it();
   Tell(report.get(), root);

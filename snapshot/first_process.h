@@ -49,8 +49,10 @@ struct RestoredRoot {
   // What it was made by, a child of the same parent, which has ended; 0: there was none.
   pid_t made_by = 0;
 };
-// `for_parent`: the root is to be the child of this process' parent.
-using RestoreFunction = std::function<Result<RestoredRoot>(bool for_parent)>;
+// `for_parent`: the root is to be the child of this process' parent. `outlive` is called when all
+// is there, right before it is let go: OutliveParent, for one.
+using RestoreFunction =
+    std::function<Result<RestoredRoot>(bool for_parent, const std::function<void()>& outlive)>;
 
 // Calls `restore` in a new process that is gone afterwards; the root is this one's child.
 Result<RestoredTree> RestoreAside(const RestoreFunction& restore);

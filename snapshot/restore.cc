@@ -51,10 +51,11 @@ class Restorer {
  public:
   // `for_parent`: the root is to be our parent's child. `elders` are stood in for.
   Restorer(CheckpointReader& checkpoint, const RestoreOptions& options, Rights rights,
-           bool for_parent, const Elders& elders)
+           bool for_parent, const Elders& elders, const std::function<void()>& outlive)
       : checkpoint_(checkpoint),
         image_(checkpoint.image()),
         options_(options),
+        outlive_(outlive),
         sessions_(image_, options.same_pids, elders, processes_,
                   [this](size_t index) { return TakeTerminal(index); }) {
     material_.rights = rights;
@@ -83,7 +84,7 @@ class Restorer {
       if (IsZombie(i)) TRY(processes_[i]->EndAs(image_.processes[i].wait_status));
     }
     RestoredRoot root{.pid = processes_[0]->pid(), .made_by = sessions_.made_by()};
-    OutliveParent();
+    outlive_();
     TRY(ResumeConnections(image_.open_files, material_.open_files));
     // Those that are stopped first: their parents find them so.
     for (auto condition : {ProcessCondition::kStopped, ProcessCondition::kRunning}) {
@@ -355,6 +356,7 @@ class Restorer {
   CheckpointReader& checkpoint_;
   const CheckpointImage& image_;
   const RestoreOptions& options_;
+  const std::function<void()>& outlive_;
   RestoreMaterial material_;
   std::vector<Fd> files_, held_;
   std::map<int32_t, int> slaves_;  // by the index that the pseudoterminal had
@@ -464,14 +466,14 @@ Result<RestoredTree> RestoreTree(CheckpointReader& checkpoint, const RestoreOpti
   if (OutsideTerminal(image) != nullptr && !led) first.terminal = options.terminal;
   Elders elders = EldersOf(image);
   if (options.same_pids && (first.new_pids || AreFree(elders))) first.elders = elders;
-  auto restore = [&](bool for_parent) {
-    return Restorer(checkpoint, options, rights, for_parent, first.elders).Restore();
+  auto restore = [&](bool for_parent, const std::function<void()>& outlive) {
+    return Restorer(checkpoint, options, rights, for_parent, first.elders, outlive).Restore();
   };
   RestoredTree tree;
   if (first.new_pids || first.elders.any() || OutsideTerminal(image) != nullptr) {
     tree = TRY(RestoreUnderFirst(first, restore));
   } else if (options.detached) {
-    tree.root = TRY(restore(false)).pid;
+    tree.root = TRY(restore(false, OutliveParent)).pid;
   } else {
     tree = TRY(RestoreAside(restore));
   }

@@ -49,6 +49,7 @@ Status RestoredProcess::BuildMemory(const CheckpointImage& image, const ProcessS
   std::erase_if(mappings, [](const Mapping& mapping) { return !IsKernels(mapping); });
   TRY(PlaceKernelRegions(image, state, mappings));
   TRY(MapRegions(state));
+  TRY(SetPolicies(state));
   std::vector<PageRange> at_once;
   TRY(StartPager(ChooseLazyMemory(state, at_once), pages, at_once));
   TRY(FillPages(std::move(at_once), pages));
@@ -206,6 +207,20 @@ Status RestoredProcess::ProtectRegions(const ProcessState& state) {
     if ((state.protection_keys >> key & 1) == 0) calls.push_back(MakeCall(Sys::pkey_free, key));
   }
   return Run(calls, "can't protect its memory");
+}
+
+// Before there is anything in it, which would stay where it is.
+Status RestoredProcess::SetPolicies(const ProcessState& state) {
+  for (const MemoryPolicy& policy : state.policies) {
+    uint64_t result = TRY(CallWith(policy.nodes, MakeCall(Sys::mbind, policy.start, policy.size,
+                                                          policy.mode, scratch(), kMaxNodes)));
+    if (!CallFailed(result)) continue;
+    return Error(static_cast<int>(-result),
+                 fmt::format("can't set the NUMA nodes that memory at {:#x} comes from",
+                             policy.start),
+                 pid_);
+  }
+  return {};
 }
 
 // When nothing of them is to change any more.

@@ -133,6 +133,7 @@ class RestoredProcess {
   // Bit n, key n: those that are allocated now.
   Result<uint64_t> AllocateKeys(const ProcessState& state);
   Status ProtectRegions(const ProcessState& state);
+  Status SetPolicies(const ProcessState& state);
   Status SealRegions(const ProcessState& state);
   Status SetLayout(const ProcessState& state, int executable);
   Status BuildTask(const Task& task, const TaskState& state);

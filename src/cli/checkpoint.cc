@@ -159,8 +159,8 @@ constinit const Verb kCheckpointVerb = {
         "pid and descriptor, and then nothing is written, unless --force is given.\n"
         "\n"
         "TCP connections to processes elsewhere are kept with --leave killed, by who has\n"
-        "CAP_NET_ADMIN and nft(8): the other ends wait, for their packets are held back by\n"
-        "a table of nftables until the restore (`retake inspect FILE` names it).",
+        "CAP_NET_ADMIN and nft(8): the other ends wait, for their packets are held back\n"
+        "by a table of nftables until the restore (`retake inspect FILE` names it).",
     .exit_status =
         "0    done; with --check: nothing would be lost\n"
         "2    a mistake in usage\n"

@@ -136,9 +136,9 @@ constinit const Verb kRestoreVerb = {
         "--detach prints them. --pid new does without, for programs that don't remember\n"
         "pids.\n"
         "\n"
-        "Processes outside of the tree that it knows by pid, the parent of its first one and\n"
-        "the leaders of that one's session and group, are stood in for by processes of\n"
-        "retake's with their pids, if these are free.\n"
+        "Processes outside of the tree that it knows by pid, the parent of its first one\n"
+        "and the leaders of that one's session and group, are stood in for by processes\n"
+        "of retake's with their pids, if these are free.\n"
         "\n"
         "A program that had a terminal gets a new one, relayed to the one that retake is\n"
         "run in, or else to its standard input and output.",

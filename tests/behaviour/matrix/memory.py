@@ -82,8 +82,12 @@ s = call('memfd_secret', 0); os.ftruncate(s, PAGE); m = mapped(PAGE, 3, 1, s); p
     ("a NUMA policy of memory", """
 m = mapped(); poke(m, b'x'); nodes = ctypes.c_ulong(1); call('mbind', m, PAGE, 2, ctypes.byref(nodes), 64, 0)
 def policy():
-    mode = ctypes.c_int(-1); call('get_mempolicy', ctypes.byref(mode), 0, 0, m, 2); return mode.value
+    mode = ctypes.c_int(-1); mask = ctypes.c_ulong(); call('get_mempolicy', ctypes.byref(mode), ctypes.byref(mask), 64, m, 2)
+    return mode.value, mask.value
 """, "policy()"),
+    ("a NUMA policy of shared memory", """
+m = mapped(PAGE, 3, 0x21); poke(m, b'x'); nodes = ctypes.c_ulong(1); call('mbind', m, PAGE, 2, ctypes.byref(nodes), 64, 0)
+""", "peek(m)"),
     ("a name of memory (PR_SET_VMA_ANON_NAME)", "m = mapped(); poke(m, b'x'); prctl(0x53564d41, 0, m, PAGE, ctypes.c_char_p(b'a name'))", "mapping(m)[1]"),
     ("merging of all memory (PR_SET_MEMORY_MERGE)", "prctl(67, 1)", "prctl(68)"),
     ("no huge pages (PR_SET_THP_DISABLE)", "prctl(41, 1)", "prctl(42)"),
