@@ -215,10 +215,10 @@ Status RestoredProcess::SetPolicies(const ProcessState& state) {
     uint64_t result = TRY(CallWith(policy.nodes, MakeCall(Sys::mbind, policy.start, policy.size,
                                                           policy.mode, scratch(), kMaxNodes)));
     if (!CallFailed(result)) continue;
-    return Error(static_cast<int>(-result),
-                 fmt::format("can't set the NUMA nodes that memory at {:#x} comes from",
-                             policy.start),
-                 pid_);
+    return Error(
+        static_cast<int>(-result),
+        fmt::format("can't set the NUMA nodes that memory at {:#x} comes from", policy.start),
+        pid_);
   }
   return {};
 }

@@ -103,6 +103,7 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   HoldSignals();
   Result<RestoredTree> tree = RestoreTree(**checkpoint, options);
   if (!tree.ok()) {
+    relay.reset();
     return Fail(Reason::kFailed, fmt::format("can't restore {}: {}", file, tree.error().Message()));
   }
   PrintNotes(*tree);

@@ -40,6 +40,7 @@ Result<std::unique_ptr<TerminalRelay>> TerminalRelay::Create(const TerminalState
     return ErrnoError("can't make a pseudoterminal");
   TRY(SetTerminal(relay->master(), was));
   relay->FollowSize();
+  relay->MakeRaw();
   return relay;
 }
 
@@ -57,9 +58,6 @@ void TerminalRelay::MakeRaw() {
   termios modes = before_;
   cfmakeraw(&modes);
   raw_ = tcsetattr(STDIN_FILENO, TCSADRAIN, &modes) == 0;
-  struct sigaction action {};
-  action.sa_handler = OnResize;
-  sigaction(SIGWINCH, &action, nullptr);
 }
 
 bool TerminalRelay::Copy(int from, int to) {
@@ -71,7 +69,10 @@ bool TerminalRelay::Copy(int from, int to) {
 }
 
 void TerminalRelay::Run(int ending) {
-  MakeRaw();
+  struct sigaction action {};
+  action.sa_handler = OnResize;
+  sigaction(SIGWINCH, &action, nullptr);
+  FollowSize();  // as it may be by now
   enum { kInput, kOutput, kEnding };
   std::array<pollfd, 3> polled = {
       pollfd{STDIN_FILENO, POLLIN, 0}, {master(), POLLIN, 0}, {ending, POLLIN, 0}};

@@ -15,7 +15,8 @@ namespace retake {
 
 class TerminalRelay {
  public:
-  // Set as `was`, but as large as the caller's terminal, if there is one.
+  // Set as `was`, but as large as the caller's terminal, if there is one. From here on that leaves
+  // what is typed to the program: none of it is lost, or a signal for somebody else.
   static Result<std::unique_ptr<TerminalRelay>> Create(const TerminalState& was);
   TerminalRelay(const TerminalRelay&) = delete;
   TerminalRelay& operator=(const TerminalRelay&) = delete;

@@ -223,7 +223,7 @@ def elsewhere_killed(bench):
         thread = threading.Thread(target=echo, args=(ours,))
         thread.start()
         bench.await_line("ready")
-        for _ in range(engine.times(40, 4)):
+        for _ in range(engine.times(16, 4)):
             command = [bench.retake, "checkpoint", str(pid), "-o", str(bench.image), "--leave", "killed", "--no-fsync",
                        "--files", "rewind"]
             begun = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -64,13 +64,16 @@ int main(int, char** argv) {
       "read", [&] { return read(ends[0], &byte, 1); }, put);
   drain();
   CHECK(fcntl(full[1], F_SETFL, O_NONBLOCK) == 0);
-  std::string chunk(4096, 'f');
+  // A pipe has room again when a whole page of it was read.
+  std::string chunk(static_cast<size_t>(sysconf(_SC_PAGESIZE)), 'f');
   while (write(full[1], chunk.data(), chunk.size()) > 0) {
   }
   CHECK(fcntl(full[1], F_SETFL, 0) == 0);
   Kind(
       "write", [&] { return write(full[1], chunk.data(), chunk.size()); },
-      [&] { CHECK(read(full[0], chunk.data(), chunk.size()) == 4096); });
+      [&] {
+        CHECK(read(full[0], chunk.data(), chunk.size()) == static_cast<ssize_t>(chunk.size()));
+      });
   Kind(
       "recv", [&] { return recv(pair[0], &byte, 1, 0); },
       [&] { CHECK(send(pair[1], "x", 1, 0) == 1); });

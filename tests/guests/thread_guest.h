@@ -86,7 +86,7 @@ class Thread {
 class Room {
  public:
   explicit Room(size_t size) : size_(size) {
-    size_t page = 4096;
+    auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     inner_ = (size + 64 + page - 1) / page * page;
     auto* area = static_cast<char*>(
         mmap(nullptr, inner_ + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -97,7 +97,10 @@ class Room {
   }
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
-  ~Room() { munmap(inside_ - 4096, inner_ + 2 * 4096); }
+  ~Room() {
+    auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    munmap(inside_ - page, inner_ + 2 * page);
+  }
 
   char* at() const { return inside_ + inner_ - size_; }
   size_t size() const { return size_; }
