@@ -234,7 +234,8 @@ def restore_killed_late(bench):
         # Without a pause: the rest is let go within a millisecond.
         while not has_let_go(command.pid):
             if time.monotonic() > deadline:
-                raise Failure("nothing was let go")
+                left = "; ".join(map(engine.describe_process, engine.descendants()))
+                raise Failure(f"nothing was let go: {left}; the command: {command.poll()}")
         command.kill()
         command.wait()
         wait_until("the whole tree", lambda: [name for name in programs_left() if name not in ("retake", "stand-in")] == wanted, 20,
