@@ -139,7 +139,8 @@ std::string DescribeFile(const OpenFile& file, const CheckpointImage& image) {
   if (file.kind == FileKind::kTcpConnection && !file.socket->peer_name.empty())
     text += fmt::format(", to {}", DescribeAddress(file.socket->peer_name));
   if (file.socket && file.socket->repair)
-    text += fmt::format(", which waits for it (nft list table inet {})", file.socket->repair->table);
+    text +=
+        fmt::format(", which waits for it (nft list table inet {})", file.socket->repair->table);
   constexpr std::string_view kAccess[] = {"read", "write", "read and write", ""};
   return fmt::format("{} ({})", text, kAccess[file.flags & O_ACCMODE]);
 }
