@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/features.h"
+
 namespace retake {
 namespace {
 
@@ -176,17 +178,43 @@ std::vector<uint8_t> ReadName(int fd, Asked ask) {
 class PeekOffset {
  public:
   explicit PeekOffset(int fd) : fd_(fd), before_(ReadNumber(fd, SOL_SOCKET, SO_PEEK_OFF)) {
-    Set(0);
+    bool tcp = ReadNumber(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+    moves_ = (!tcp || MayUse(Feature::kTcpPeekOffset)) && Set(0);
   }
   PeekOffset(const PeekOffset&) = delete;
   PeekOffset& operator=(const PeekOffset&) = delete;
-  ~PeekOffset() { Set(before_); }
+  ~PeekOffset() {
+    if (moves_) Set(before_);
+  }
+
+  // Else each peek reads from the first byte on.
+  bool moves() const { return moves_; }
 
  private:
-  void Set(int offset) { setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset); }
+  bool Set(int offset) {
+    return setsockopt(fd_, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset) == 0;
+  }
   int fd_;
   int before_;
+  bool moves_;
 };
+
+// All that waits in a stream, in one piece.
+Result<std::vector<QueuedBytes>> PeekWhole(int fd) {
+  constexpr size_t kMost = 1 << 30;
+  std::vector<uint8_t> buffer(1 << 20);
+  for (;;) {
+    ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && (errno == EAGAIN || errno == ENOTCONN)))
+      return std::vector<QueuedBytes>();
+    if (got < 0) return ErrnoError("can't look at what a socket holds");
+    auto size = static_cast<size_t>(got);
+    if (size < buffer.size())
+      return std::vector{QueuedBytes{.bytes = {buffer.begin(), buffer.begin() + got}, .from = {}}};
+    if (size >= kMost) return MakeError("a socket holds more than {} bytes", kMost);
+    buffer.resize(2 * size);
+  }
+}
 
 void CloseReceived(msghdr& message, bool* rights) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
@@ -279,6 +307,10 @@ Status SetEarlyOptions(int fd, const SocketState& state) {
 Result<std::vector<QueuedBytes>> PeekSocket(int fd, bool stream, bool* rights) {
   std::vector<QueuedBytes> queued;
   PeekOffset from_the_start(fd);
+  if (!from_the_start.moves()) {
+    if (stream) return PeekWhole(fd);
+    return MakeError("this kernel doesn't let messages be looked at one after the other");
+  }
   constexpr size_t kLargest = 1 << 20;
   std::vector<uint8_t> buffer(kLargest);
   for (;;) {

@@ -21,6 +21,7 @@ constexpr std::array kNames = {
     FeatureName{Feature::kMemfd, "memfd"},
     FeatureName{Feature::kProcessVm, "process_vm"},
     FeatureName{Feature::kSpecAllow, "spec_allow"},
+    FeatureName{Feature::kTcpPeekOffset, "tcp_peek_off"},
 };
 
 struct Parsed {

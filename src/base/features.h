@@ -26,6 +26,7 @@ enum class Feature : uint8_t {
   kMemfd,           // memfd_create
   kProcessVm,       // process_vm_readv/writev (else /proc/PID/mem)
   kSpecAllow,       // SECCOMP_FILTER_FLAG_SPEC_ALLOW
+  kTcpPeekOffset,   // SO_PEEK_OFF for TCP (6.9)
 };
 
 struct FeatureName {

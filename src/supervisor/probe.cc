@@ -67,6 +67,9 @@ constexpr Row kRows[] = {
      "/proc/PID/mem, one call per piece", "a seccomp profile that allows process_vm_readv", ""},
     {"pidfd_getfd", "pidfd_getfd", false, TryPidfdGetfd, "looking at the program's open files",
      "/proc/PID/fd", "in a container: `--cap-add SYS_PTRACE`", ""},
+    {"peeking into TCP", "tcp_peek_off", false, TryTcpPeekOffset,
+     "keeping what waits in a connection, piece by piece", "all of it at once",
+     "needs Linux 6.9 or later", ""},
     {"time-stamp trap", "tsc", false, TryTimestampTrap, "recording reads of the time-stamp counter",
      "traps are put into the code of programs and libraries, and into what is made at run time "
      "when it is first executed; what is missed diverges, which replay then reports",

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -293,6 +294,15 @@ Trial TryPidfdGetfd(const ProbePlaces&) {
   // The subject has inherited standard error, unless that is closed.
   Fd any(static_cast<int>(Kernel(Sys::pidfd_getfd, pidfd.get(), STDERR_FILENO, 0)));
   if (!any && errno != EBADF) return Trial::Failed(errno, "pidfd_getfd");
+  return Trial::Worked();
+}
+
+Trial TryTcpPeekOffset(const ProbePlaces&) {
+  Fd any(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!any) return Trial::Failed(errno, "socket");
+  int offset = 0;
+  if (setsockopt(any.get(), SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset) != 0)
+    return Trial::Failed(errno, "SO_PEEK_OFF");
   return Trial::Worked();
 }
 

@@ -42,6 +42,7 @@ Trial TrySpecAllow(const ProbePlaces& places);
 Trial TryStubPage(const ProbePlaces& places);
 Trial TryProcessVm(const ProbePlaces& places);
 Trial TryPidfdGetfd(const ProbePlaces& places);
+Trial TryTcpPeekOffset(const ProbePlaces& places);
 Trial TryTimestampTrap(const ProbePlaces& places);
 Trial TryCpuidTrap(const ProbePlaces& places);
 Trial TryMemfd(const ProbePlaces& places);

@@ -20,25 +20,29 @@ from engine import Failure
 
 def closed(bench):
     """--tcp-close: a connection to elsewhere is reset in what is restored, once what had come is read."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        bench.python(PRELUDE + f"""
+    for without in ("", "tcp_peek_off"):
+        os.environ["RETAKE_WITHOUT"] = without
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            bench.python(PRELUDE + f"""
 s = socket.create_connection(("127.0.0.1", {server.getsockname()[1]}))
 s.send(b"hello")
 ready()
-print(s.recv(4), s.getsockname()[0])
+got = b""
+while len(got) < 100004: got += s.recv(100004 - len(got))
+print(got[:4], got.count(b"-"), s.getsockname()[0])
 try: print(s.recv(4))
 except ConnectionError as error: print(type(error).__name__)
 """)
-        ours, _ = server.accept()
-        expect(ours.recv(9), b"hello", "what the program sent")
-        ours.send(b"abcd")
-        bench.await_line("ready")
-        bench.run("checkpoint", str(bench.process.pid), "-o", str(bench.image), status=3)
-        bench.checkpoint("--tcp-close")
-        ours.close()
-    bench.go()
-    bench.restore()
-    expect(bench.lines()[1:], ["b'abcd' 127.0.0.1", "ConnectionResetError"], "the restored program's lines")
+            ours, _ = server.accept()
+            expect(ours.recv(9), b"hello", "what the program sent")
+            ours.sendall(b"abcd" + b"-" * 100000)
+            bench.await_line("ready")
+            bench.run("checkpoint", str(bench.process.pid), "-o", str(bench.image), status=3)
+            bench.checkpoint("--tcp-close")
+            ours.close()
+        bench.go()
+        bench.restore()
+        expect(bench.lines()[1:], ["b'abcd' 100000 127.0.0.1", "ConnectionResetError"], "the restored program's lines")
 
 
 SERVER = PRELUDE + """
