@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "snapshot/fd_kind.h"
 #include "snapshot/socket_attachments.h"
@@ -237,11 +238,34 @@ Status RemoveDead(const SocketState& state) {
   return {};
 }
 
+// While it lives, there are the directories that lead to a path.
+class LentDirectories {
+ public:
+  explicit LentDirectories(const std::string& path) {
+    for (size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+      std::string directory = path.substr(0, end);
+      if (mkdir(directory.c_str(), 0700) == 0) made_.push_back(std::move(directory));
+    }
+  }
+  LentDirectories(const LentDirectories&) = delete;
+  LentDirectories& operator=(const LentDirectories&) = delete;
+  ~LentDirectories() {
+    std::ranges::reverse(made_);
+    for (const std::string& directory : made_) rmdir(directory.c_str());
+  }
+
+ private:
+  std::vector<std::string> made_;
+};
+
 // Gives it its name, a path as the program gave it or one in the abstract, and by that what waited.
 Status Bind(int fd, const SocketState& state) {
   WorkingDirectory there(state.directory);
   if (!there) return ErrnoError("can't go to {}, where a socket was", state.directory);
   TRY(RemoveDead(state));
+  // A name that leads nowhere may have been deleted with all that it was in.
+  std::optional<LentDirectories> lent;
+  if (state.unlinked) lent.emplace(PathIn(state.name));
   if (bind(fd, reinterpret_cast<const sockaddr*>(state.name.data()),
            static_cast<socklen_t>(state.name.size())) != 0)
     return ErrnoError("can't bind a socket to {}", PathIn(state.name));
