@@ -160,6 +160,8 @@ void AwaitTree(pid_t root, int report, int told, const std::function<bool()>& al
 
 [[noreturn]] void RestoreAsElder(const Elders& elders, const Fd& report, Fd& told,
                                  const RestoreFunction& restore, const Status& begun) {
+  // What is restored may send signals to its parent before all is told.
+  BeDeaf();
   Status able = begun.ok() ? EndWithParent(told.get()) : begun;
   bool for_parent = elders.parent == 0;
   char heard;
@@ -174,7 +176,6 @@ void AwaitTree(pid_t root, int report, int told, const std::function<bool()>& al
   if (!root.ok()) _exit(kFailed);
   // How the root ends is told after where it is.
   (void)!read(told.get(), &heard, 1);
-  BeDeaf();
   AwaitTree(for_parent ? 0 : root->pid, report.get(), told.get(), [] { return false; });
   if (!elders.restorer_leads()) _exit(0);
   told.Reset();
@@ -215,6 +216,7 @@ Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& repo
 
 [[noreturn]] void BeFirst(const FirstOptions& options, const Fd& report,
                           const RestoreFunction& restore) {
+  HoldSignals();
   Status prepared = Prepare(options, report.get());
   bool by_elders = options.elders.any();
   Fd told;

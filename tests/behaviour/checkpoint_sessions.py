@@ -1,5 +1,6 @@
 """C02: sessions and process groups whose leaders aren't there, and what a terminal sends to them."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -82,7 +83,24 @@ def interrupted(bench):
             expect(bench.lines(), ["ready", "restored", "interrupted 1"], f"what it said ({group}, {by_terminal})")
 
 
-JOB = "(read line) | (trap 'echo interrupted; exit 3' INT; echo ready; while :; do echo >alive; sleep 0.02; done)"
+def forget_signs_of_life(bench):
+    """A directory, that nobody opens: what is open must be there when it is restored."""
+    with contextlib.suppress(FileNotFoundError):
+        (bench.place.work / "alive").rmdir()
+
+
+# Not in bash: it forgets a ^C that comes just when the command ends that it waits for.
+SECOND_OF_PIPELINE = """
+import os, signal, sys, time
+def interrupted(*_):
+    print("interrupted", flush=True)
+    sys.exit(3)
+signal.signal(signal.SIGINT, interrupted)
+print("ready", flush=True)
+while True:
+    os.makedirs("alive", exist_ok=True)
+    time.sleep(0.02)
+"""
 
 
 def pipeline_in_front(bench):
@@ -90,7 +108,8 @@ def pipeline_in_front(bench):
     bench.place.fresh_work()
     here = {"cwd": bench.place.work, "env": bench.place.environment({"PS1": "$ "})}
     bench.process, master = with_terminal("/bin/bash", "--norc", "-i", **here)
-    os.write(master, f"{JOB}; echo status $?\n".encode())
+    (bench.place.work / "second.py").write_text(SECOND_OF_PIPELINE)
+    os.write(master, b"(read line) | python3 second.py; echo status $?\n")
     read_until(master, b"ready\r\n")
     children = pathlib.Path(f"/proc/{bench.process.pid}/task/{bench.process.pid}/children")
     first = min(map(int, children.read_text().split()))
@@ -99,8 +118,9 @@ def pipeline_in_front(bench):
     wait_until("the end of the first command", lambda: is_gone(first))
     bench.run("checkpoint", str(bench.process.pid), "-o", str(bench.image), "--leave", "killed", "--no-fsync")
     bench.process.wait()
+    engine.kill_descendants()
     os.close(master)
-    (bench.place.work / "alive").unlink(missing_ok=True)
+    forget_signs_of_life(bench)
     restored, master = with_terminal(bench.retake, "restore", str(bench.image), **here)
     wait_until("the restored job", (bench.place.work / "alive").exists)
     os.write(master, b"\x03")
@@ -120,7 +140,6 @@ def who(): return os.getppid(), os.getpgrp(), os.getsid(0)
 def child():
     if os.fork() == 0: return
     while True: time.sleep(1)
-session = os.getpid()
 group = 0
 if shape == "apart":
     group = os.fork()
@@ -136,7 +155,7 @@ if shape == "apart": os.setpgid(0, group)
 if shape == "of a shell": os.setpgid(0, 0)
 was = who()
 print("ready", os.getpid(), flush=True)
-while not os.path.exists("go"): time.sleep(0.01)
+while not os.path.exists("go"): pass
 print(who() == was or (was, who()), flush=True)
 os.kill(os.getppid(), signal.SIGTERM)
 if os.fork() == 0:
@@ -183,7 +202,7 @@ was = os.getppid(), os.getpgrp(), os.getsid(0), os.tcgetpgrp(0)
 with open("pid", "w") as file: file.write(str(os.getpid()))
 print("ready", flush=True)
 while True:
-    open("alive", "w").close()
+    os.makedirs("alive", exist_ok=True)
     time.sleep(0.02)
 """
 
@@ -202,9 +221,9 @@ def job_of_shell(bench):
     bench.process.wait()
     os.close(master)
     engine.kill_descendants()
-    (bench.place.work / "alive").unlink(missing_ok=True)
+    forget_signs_of_life(bench)
     restored, master = with_terminal(bench.retake, "restore", str(bench.image), **here)
-    wait_until("the restored job", (bench.place.work / "alive").exists)
+    wait_until("the restored job", (bench.place.work / "alive").exists, 60, lambda: os.read(master, 4096))
     os.write(master, b"\x03")
     read_until(master, b"interrupted True")
     expect(restored.wait(timeout=60 * engine.SLOWNESS), 3, "the exit status")
