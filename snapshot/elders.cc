@@ -1,7 +1,6 @@
 #include "snapshot/elders.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -9,7 +8,6 @@
 
 #include <algorithm>
 
-#include "base/fd.h"
 #include "base/syscall.h"
 #include "snapshot/sessions.h"
 #include "tracee/proc_files.h"
@@ -21,27 +19,12 @@ namespace {
 constexpr int kEndBound = 10'000;  // ms
 constexpr pid_t kInit = 1;
 
-enum class ChildOf : uint8_t { kUs, kOurParent };
-
-// A fork with that pid, or 0: any; -1: errno says why not.
-pid_t ForkAs(pid_t pid, ChildOf parent) {
-  clone_args args{};
-  // Then it ends with the signal that we end with.
-  args.flags = parent == ChildOf::kOurParent ? CLONE_PARENT : 0;
-  args.exit_signal = parent == ChildOf::kOurParent ? 0 : SIGCHLD;
-  if (pid != 0) {
-    args.set_tid = reinterpret_cast<uint64_t>(&pid);
-    args.set_tid_size = 1;
-  }
-  return Clone3(&args, sizeof args);
-}
-
 Error CannotStandIn(pid_t pid) {
   return ErrnoError("can't make a process in place of {}, which the tree knows", pid);
 }
 
 Status StandInForGroup(pid_t group) {
-  pid_t child = ForkAs(group, ChildOf::kUs);
+  pid_t child = ForkAs(group);
   if (child < 0) return CannotStandIn(group);
   if (child == 0) StandIn();
   if (setpgid(child, child) != 0) return ErrnoError("can't make process group {}", group);
@@ -55,7 +38,7 @@ Status StandInForGroup(pid_t group) {
   bool leads_group = elders.group == elders.session || elders.group == elders.parent;
   if (begun.ok() && elders.group != 0 && !leads_group) begun = StandInForGroup(elders.group);
   if (!begun.ok() || elders.restorer_leads()) work.restore(begun);
-  pid_t child = ForkAs(elders.parent, ChildOf::kOurParent);
+  pid_t child = ForkAs(elders.parent, CLONE_PARENT);
   if (child < 0) work.restore(CannotStandIn(elders.parent));
   if (child == 0) {
     if (elders.group == elders.parent) setpgid(0, 0);
@@ -92,7 +75,7 @@ Elders EldersOf(const CheckpointImage& image) {
 
 bool AreFree(const Elders& elders) {
   return std::ranges::all_of(elders.pids(), [](pid_t pid) {
-    pid_t child = ForkAs(pid, ChildOf::kUs);
+    pid_t child = ForkAs(pid);
     if (child < 0) return false;
     if (child == 0) _exit(0);
     return ptracer::WaitOne(child, kEndBound).ok();
@@ -101,7 +84,7 @@ bool AreFree(const Elders& elders) {
 
 Status StartElders(const Elders& elders, const ElderWork& work) {
   pid_t eldest = elders.session != 0 ? elders.session : elders.parent;
-  pid_t child = ForkAs(eldest, ChildOf::kUs);
+  pid_t child = ForkAs(eldest);
   if (child < 0) return CannotStandIn(eldest);
   if (child == 0) {
     if (elders.session != 0) Lead(elders, work);
@@ -110,12 +93,11 @@ Status StartElders(const Elders& elders, const ElderWork& work) {
   return {};
 }
 
-void LetGoOfFiles(std::initializer_list<int> but_for) {
-  Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (int fd = 0; fd <= 2; ++fd) dup2(null.get(), fd);
-  for (int fd : DescriptorsOf(getpid())) {
-    if (fd > 2 && std::ranges::find(but_for, fd) == but_for.end()) close(fd);
-  }
+void LetGoOfFiles(std::set<int> but_for) {
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd <= 2; ++fd) dup2(null, fd);
+  but_for.insert({0, 1, 2});
+  KeepOnly(but_for);
 }
 
 void BeDeaf() {
@@ -134,17 +116,12 @@ void StandIn() {
 
 bool OnlyEldersAreLeft(const Elders& elders) {
   std::vector<pid_t> pids = elders.pids();
-  std::vector<pid_t> found = ChildrenOf(getpid(), getpid());
-  for (size_t i = 0; i < found.size(); ++i) {
-    if (std::ranges::find(pids, found[i]) == pids.end()) return false;
-    std::vector<pid_t> children = ChildrenOf(found[i], found[i]);
-    found.insert(found.end(), children.begin(), children.end());
-  }
-  return true;
+  auto is_of_tree = [&](pid_t pid) { return std::ranges::find(pids, pid) == pids.end(); };
+  return FindDescendant(getpid(), is_of_tree) == 0;
 }
 
 void WakeParent() {
-  if (ForkAs(0, ChildOf::kOurParent) == 0) _exit(0);
+  if (ForkAs(0, CLONE_PARENT) == 0) _exit(0);
 }
 
 }  // namespace retake

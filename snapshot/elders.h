@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #include <functional>
-#include <initializer_list>
+#include <set>
 #include <vector>
 
 #include "base/result.h"
@@ -46,7 +46,7 @@ struct ElderWork {
 Status StartElders(const Elders& elders, const ElderWork& work);
 
 // Neither the output of who restores nor its files are kept open by this process, but for some.
-void LetGoOfFiles(std::initializer_list<int> but_for);
+void LetGoOfFiles(std::set<int> but_for);
 // Lets no signal but SIGKILL do anything to this process.
 void BeDeaf();
 // Does nothing until its parent ends.

@@ -208,23 +208,29 @@ class Pairing {
                           DescribeAddress(end.peer_name), why, end.number));
   }
 
+  // Or, without a file to write, finds out whether they could be.
+  Status Hold() {
+    TRY(MayRepair());
+    if (outside_ == OutsideConnections::kLook) return MayHoldPackets();
+    std::vector<int> sockets;
+    for (const TcpEnd* end : elsewhere_) sockets.push_back(end->copy.get());
+    return capture_.held.Hold(capture_.pids[0], sockets);
+  }
+
   void HoldThoseElsewhere() {
     if (elsewhere_.empty() || outside_ == OutsideConnections::kClose) return;
     std::string why_not;
-    if (outside_ == OutsideConnections::kName) why_not = "it is kept only with `--leave killed`";
-    if (why_not.empty()) {
-      std::vector<int> sockets;
-      for (const TcpEnd* end : elsewhere_) sockets.push_back(end->copy.get());
-      Status held = MayRepair();
-      if (held.ok() && outside_ == OutsideConnections::kLook) held = MayHoldPackets();
-      if (held.ok() && outside_ == OutsideConnections::kHold)
-        held = capture_.held.Hold(capture_.pids[0], sockets);
-      if (!held.ok()) why_not = fmt::format("can't be held back: {}", held.error().Message());
+    if (outside_ == OutsideConnections::kName) {
+      why_not = "it is kept only with `--leave killed`";
+    } else if (Status held = Hold(); !held.ok()) {
+      why_not = fmt::format("can't be held back: {}", held.error().Message());
     }
     for (const TcpEnd* end : elsewhere_) {
-      if (!why_not.empty()) LoseElsewhere(*end, why_not);
-      if (why_not.empty() && outside_ == OutsideConnections::kHold)
+      if (!why_not.empty()) {
+        LoseElsewhere(*end, why_not);
+      } else if (outside_ == OutsideConnections::kHold) {
         FileOf(files_, end->inode)->socket->repair.emplace();
+      }
     }
   }
 

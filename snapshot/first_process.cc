@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -242,16 +241,12 @@ Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& repo
 
 // The process below `first` that is `pid` in its own pid namespace; 0: none is.
 pid_t SeenFromHere(pid_t first, pid_t pid) {
-  std::vector<pid_t> found = {first};
-  for (size_t i = 0; i < found.size(); ++i) {
-    auto status = ProcStatus::Read(found[i]);
-    if (!status.ok()) continue;
+  return FindDescendant(first, [pid](pid_t candidate) {
+    auto status = ProcStatus::Read(candidate);
+    if (!status.ok()) return false;
     std::vector<uint64_t> pids = status->Numbers("NSpid");
-    if (!pids.empty() && pids.back() == static_cast<uint64_t>(pid)) return found[i];
-    std::vector<pid_t> children = ChildrenOf(found[i], found[i]);
-    found.insert(found.end(), children.begin(), children.end());
-  }
-  return 0;
+    return !pids.empty() && pids.back() == static_cast<uint64_t>(pid);
+  });
 }
 
 // A process that does `work`, which doesn't return, and tells of it to `told`.
@@ -291,11 +286,7 @@ void OutliveParent() { prctl(PR_SET_PDEATHSIG, 0); }
 
 bool MayChoosePids() {
   // Its own is taken, and the kernel says that only to who may choose.
-  pid_t own = getpid();
-  clone_args args{};
-  args.set_tid = reinterpret_cast<uint64_t>(&own);
-  args.set_tid_size = 1;
-  pid_t child = Clone3(&args, sizeof args);
+  pid_t child = ForkAs(getpid());
   if (child == 0) _exit(0);
   return child < 0 && errno == EEXIST;
 }

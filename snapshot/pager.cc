@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <list>
-#include <set>
 
 #include "base/syscall.h"
 #include "snapshot/pending_pages.h"
@@ -193,12 +192,6 @@ class Server {
 };
 
 // --- The two processes ---
-
-void KeepOnly(const std::set<int>& kept) {
-  for (int fd : DescriptorsOf(getpid())) {
-    if (!kept.contains(fd)) close(fd);
-  }
-}
 
 // It and all that it has started.
 void KillTree(pid_t pid) {

@@ -1,7 +1,6 @@
 #include "snapshot/restored_process.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -55,19 +54,12 @@ constexpr uint64_t kSetMemoryMerge = 67;
   ExecHusk(program);
 }
 
-// A fork that gives the child its pid.
-Result<pid_t> ForkAs(pid_t pid, bool for_parent) {
-  clone_args args{};
-  // Then the signal of its end is the one of our own.
-  args.flags = for_parent ? CLONE_PARENT : 0;
-  args.exit_signal = for_parent ? 0 : SIGCHLD;
-  args.set_tid = reinterpret_cast<uint64_t>(&pid);
-  args.set_tid_size = 1;
-  // Containers often refuse clone3.
+// A fork that gives the child its pid, as soon as that is free.
+Result<pid_t> ForkOnceFree(pid_t pid, uint64_t flags) {
   int code = 0;
   int64_t deadline = MonotonicMilliseconds() + kGroupBound;
   for (;;) {
-    pid_t child = pid == 0 ? Clone(args.flags | args.exit_signal) : Clone3(&args, sizeof args);
+    pid_t child = ForkAs(pid, flags);
     if (child >= 0) return child;
     code = errno;
     // What still ends may have it as its group.
@@ -117,7 +109,7 @@ Result<std::unique_ptr<RestoredProcess>> RestoredProcess::Start(const RestoreMat
   // What a child's timer slack is by default is what its parent's was.
   auto slack = static_cast<unsigned long>(prctl(PR_GET_TIMERSLACK));
   prctl(PR_SET_TIMERSLACK, 0);
-  auto forked = ForkAs(pid, material.for_parent);
+  auto forked = ForkOnceFree(pid, material.for_parent ? CLONE_PARENT : 0);
   if (!forked.ok() || *forked != 0) prctl(PR_SET_TIMERSLACK, slack);
   pid_t child = TRY(std::move(forked));
   if (child == 0) {

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <set>
 
@@ -197,9 +196,9 @@ void HeldConnections::Guard(pid_t root, int told, std::span<const int> sockets) 
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, nullptr);
-  for (int fd : DescriptorsOf(getpid())) {
-    if (fd != told && std::ranges::find(sockets, fd) == sockets.end()) close(fd);
-  }
+  std::set<int> kept(sockets.begin(), sockets.end());
+  kept.insert(told);
+  KeepOnly(kept);
   Fd pidfd(PidfdOpen(root, 0));
   auto word = Word::kLetGo;
   ssize_t got = read(told, &word, 1);

@@ -1,7 +1,6 @@
 #include "snapshot/unix_connections.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -100,14 +99,9 @@ class ActAs {
 };
 
 pid_t ForkSharingFiles(pid_t pid) {
-  clone_args args{};
-  args.flags = CLONE_FILES;
-  args.exit_signal = SIGCHLD;
-  args.set_tid = reinterpret_cast<uint64_t>(&pid);
-  args.set_tid_size = 1;
   // Where somebody else has it there is no way.
-  pid_t child = pid > 0 ? Clone3(&args, sizeof args) : -1;
-  return child >= 0 ? child : Clone(CLONE_FILES | SIGCHLD);
+  pid_t child = ForkAs(pid, CLONE_FILES);
+  return child >= 0 ? child : ForkAs(0, CLONE_FILES);
 }
 
 // Runs `work` in a process that shares our descriptors and nothing else.

@@ -4,6 +4,7 @@
 #ifndef RETAKE_BASE_SYSCALL_H_
 #define RETAKE_BASE_SYSCALL_H_
 
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -51,18 +52,27 @@ inline int GetRobustList(pid_t tid, uint64_t* address, uint64_t* size) {
   return static_cast<int>(syscall(SYS_get_robust_list, tid, address, size));
 }
 
-// `args` is a clone_args of `size` bytes. No new stack: it returns twice, as fork does.
-inline pid_t Clone3(void* args, size_t size) {
-  return static_cast<pid_t>(syscall(SYS_clone3, args, size));
+// As fork, with `flags` (the signal of its end in the lowest byte), and nothing else of libc.
+inline pid_t Clone(uint64_t flags) {
+  return static_cast<pid_t>(syscall(SYS_clone, flags, 0, 0, 0, 0));
+}
+
+// The same, but the child gets `pid`; 0: any, which needs no clone3: containers often refuse that.
+// With CLONE_PARENT it ends with the signal that this process ends with, else with SIGCHLD. `flags`
+// are CLONE_*.
+inline pid_t ForkAs(pid_t pid, uint64_t flags = 0) {
+  uint64_t exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  if (pid == 0) return Clone(flags | exit_signal);
+  clone_args args{};
+  args.flags = flags;
+  args.exit_signal = exit_signal;
+  args.set_tid = reinterpret_cast<uint64_t>(&pid);
+  args.set_tid_size = 1;
+  return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
 }
 
 inline int LandlockCreateRuleset(const void* rules, size_t size, uint32_t flags) {
   return static_cast<int>(syscall(SYS_landlock_create_ruleset, rules, size, flags));
-}
-
-// As fork, with `flags` (the signal of its end in the lowest byte), and nothing else of libc.
-inline pid_t Clone(uint64_t flags) {
-  return static_cast<pid_t>(syscall(SYS_clone, flags, 0, 0, 0, 0));
 }
 
 // The bytes of the mask that were written; libc's wrapper doesn't tell.

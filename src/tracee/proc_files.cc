@@ -111,6 +111,12 @@ std::vector<int> DescriptorsOf(pid_t pid) {
   return NumberedEntries(fmt::format("/proc/{}/fd", pid));
 }
 
+void KeepOnly(const std::set<int>& kept) {
+  for (int fd : DescriptorsOf(getpid())) {
+    if (!kept.contains(fd)) close(fd);
+  }
+}
+
 std::vector<pid_t> AllProcesses() { return NumberedEntries("/proc"); }
 
 std::optional<SleepingCall> ReadSleepingCall(pid_t tid) {
@@ -131,6 +137,20 @@ std::optional<SleepingCall> ReadSleepingCall(pid_t tid) {
 std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid) {
   auto text = ReadProcFile(pid, fmt::format("task/{}/children", tid));
   return text.ok() ? NumbersIn<pid_t>(*text, 10) : std::vector<pid_t>();
+}
+
+pid_t FindDescendant(pid_t pid, const std::function<bool(pid_t)>& wanted) {
+  std::vector<pid_t> parents = {pid};
+  for (size_t i = 0; i < parents.size(); ++i) {
+    pid_t parent = parents[i];
+    for (pid_t tid : TasksOf(parent)) {
+      for (pid_t child : ChildrenOf(parent, tid)) {
+        if (wanted(child)) return child;
+        parents.push_back(child);
+      }
+    }
+  }
+  return 0;
 }
 
 Result<ProcStat> ProcStat::Read(pid_t pid) { return Parse(TRY(ReadProcFile(pid, "stat"))); }

@@ -5,7 +5,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,12 +31,16 @@ std::vector<std::string> ReadArguments(pid_t pid);
 std::vector<pid_t> TasksOf(pid_t pid);
 // Its descriptors, ascending; empty if they can't be seen.
 std::vector<int> DescriptorsOf(pid_t pid);
+// Closes all descriptors of this process but those.
+void KeepOnly(const std::set<int>& kept);
 // All processes that can be seen.
 std::vector<pid_t> AllProcesses();
 // The call that a task sleeps in; nullopt if it doesn't, is stopped, or may not be looked at.
 std::optional<SleepingCall> ReadSleepingCall(pid_t tid);
 // The children that a task has started and not reaped.
 std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid);
+// The nearest of a process's descendants that is `wanted`; 0: none is.
+pid_t FindDescendant(pid_t pid, const std::function<bool(pid_t)>& wanted);
 
 // /proc/PID/stat, proc_pid_stat(5).
 class ProcStat {

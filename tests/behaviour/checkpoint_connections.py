@@ -20,7 +20,7 @@ from engine import Failure
 
 def closed(bench):
     """--tcp-close: a connection to elsewhere is reset in what is restored, once what had come is read."""
-    for without in ("", "tcp_peek_off"):
+    for without in (os.environ.get("RETAKE_WITHOUT", ""), "tcp_peek_off"):
         os.environ["RETAKE_WITHOUT"] = without
         with socket.create_server(("127.0.0.1", 0)) as server:
             bench.python(PRELUDE + f"""
