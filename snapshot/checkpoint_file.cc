@@ -4,9 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -17,6 +14,9 @@ const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 
 // A whole checkpoint's image without its pages: more is damage.
 constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
+
+// In which pages are looked for if they aren't compressed.
+constexpr uint64_t kUncompressedUnit = 64 << 10;
 
 std::string DirectoryOf(const std::string& path) {
   size_t slash = path.rfind('/');
@@ -46,6 +46,11 @@ Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(const std::st
   return writer;
 }
 
+CheckpointWriter::CheckpointWriter(std::string path, Options options)
+    : path_(std::move(path)),
+      options_(options),
+      unit_(options.level == kStoreOnly ? std::max(kPageSize, kUncompressedUnit) : kPageSize) {}
+
 CheckpointWriter::~CheckpointWriter() {
   if (!temporary_.empty()) unlinkat(directory_.get(), temporary_.c_str(), 0);
 }
@@ -74,24 +79,44 @@ Status CheckpointWriter::Open() {
   return {};
 }
 
-Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zeros,
-                                  std::vector<PageRange>& ranges) {
-  for (; !pages.empty(); pages = pages.subspan(kPageSize), start += kPageSize) {
-    ByteSpan page = pages.first(kPageSize);
-    if (IsZero(page)) {
-      if (!skip_zeros) AddRange({start, kPageSize, kZeroBlock, 0}, ranges);
-      continue;
+std::vector<PageUnit> CheckpointWriter::Divide(ByteSpan pages) const {
+  std::vector<PageUnit> units;
+  units.reserve(pages.size() / unit_ + 1);
+  while (!pages.empty()) {
+    PageUnit unit{.size = static_cast<uint32_t>(kPageSize), .zero = IsZero(pages.first(kPageSize))};
+    if (!unit.zero) {
+      size_t most = std::min(unit_, pages.size());
+      while (unit.size < most && !IsZero(pages.subspan(unit.size, kPageSize)))
+        unit.size += static_cast<uint32_t>(kPageSize);
+      unit.hash = HashOf128(pages.first(unit.size));
     }
-    XXH128_hash_t hash = XXH3_128bits(page.data(), page.size());
-    auto [known, is_new] = known_.try_emplace(PageHash{hash.low64, hash.high64},
-                                              Place{blocks_, static_cast<uint32_t>(block_.size())});
-    Place place = known->second;
-    if (block_.capacity() == 0) block_.reserve(kPageBlockBytes);
-    if (is_new) block_.insert(block_.end(), page.begin(), page.end());
-    AddRange({start, kPageSize, place.block, place.offset}, ranges);
-    if (block_.size() >= kPageBlockBytes) TRY(FlushBlock());
+    units.push_back(unit);
+    pages = pages.subspan(unit.size);
+  }
+  return units;
+}
+
+Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, std::span<const PageUnit> units,
+                                  bool skip_zeros, std::vector<PageRange>& ranges) {
+  for (const PageUnit& unit : units) {
+    KnownUnits::Place place;
+    if (!unit.zero) place = TRY(Keep(unit, pages.first(unit.size)));
+    if (!unit.zero || !skip_zeros) AddRange({start, unit.size, place.block, place.offset}, ranges);
+    pages = pages.subspan(unit.size);
+    start += unit.size;
   }
   return {};
+}
+
+Result<KnownUnits::Place> CheckpointWriter::Keep(const PageUnit& unit, ByteSpan bytes) {
+  if (block_.size() + bytes.size() > kPageBlockBytes) TRY(FlushBlock());
+  auto [place, is_new] =
+      known_.TryEmplace(unit.hash, {blocks_, static_cast<uint32_t>(block_.size())});
+  if (is_new) {
+    if (block_.capacity() == 0) block_.reserve(kPageBlockBytes);
+    block_.insert(block_.end(), bytes.begin(), bytes.end());
+  }
+  return place;
 }
 
 Status CheckpointWriter::FlushBlock() {

@@ -9,13 +9,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "archive/archive.h"
 #include "snapshot/block_packer.h"
 #include "snapshot/checkpoint_image.h"
+#include "snapshot/known_units.h"
 
 namespace retake {
 
@@ -25,6 +26,13 @@ inline constexpr uint64_t kPageBlockBytes = 1 << 20;
 enum CheckpointRecord : uint16_t {
   kImageRecord = 1,
   kPagesRecord = 2,
+};
+
+// Pages that are kept in one piece, or one of zeros.
+struct PageUnit {
+  uint32_t size = 0;
+  bool zero = false;
+  Hash128 hash;
 };
 
 class CheckpointWriter {
@@ -39,40 +47,39 @@ class CheckpointWriter {
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
   ~CheckpointWriter();
 
-  // Keeps whole pages that stand at `start`; adds where they went to `ranges`. Zero pages and pages
-  // that are kept already take no room. With `skip_zeros`, zero pages aren't even said: where there
-  // is nothing, zeros are.
-  Status AddPages(uint64_t start, ByteSpan pages, bool skip_zeros, std::vector<PageRange>& ranges);
+  // Whole pages, as they are looked for among those that are kept already: one by one, or, if
+  // nothing is to be compressed, several at once, since that is asked for to be quick to restore,
+  // which many ranges aren't. It takes long, and any thread may do it.
+  std::vector<PageUnit> Divide(ByteSpan pages) const;
+  // Keeps pages that stand at `start`, divided into `units`; adds where they went to `ranges`. Zero
+  // pages and units that are kept already take no room. With `skip_zeros`, zero pages aren't even
+  // said: where there is nothing, zeros are.
+  Status AddPages(uint64_t start, ByteSpan pages, std::span<const PageUnit> units, bool skip_zeros,
+                  std::vector<PageRange>& ranges);
+  Status AddPages(uint64_t start, ByteSpan pages, bool skip_zeros, std::vector<PageRange>& ranges) {
+    return AddPages(start, pages, Divide(pages), skip_zeros, ranges);
+  }
   // Writes the image, seals the file and gives it its name. Its size in bytes.
   Result<uint64_t> Finish(const CheckpointImage& image);
 
  private:
-  struct Place {
-    uint32_t block;
-    uint32_t offset;
-  };
-  CheckpointWriter(std::string path, Options options) : path_(std::move(path)), options_(options) {}
+  CheckpointWriter(std::string path, Options options);
   Status Open();
+  // Where they are kept, once for all of the same bytes.
+  Result<KnownUnits::Place> Keep(const PageUnit& unit, ByteSpan bytes);
   Status FlushBlock();
   Status Publish();
 
   std::string path_;
   std::string temporary_;  // the file's name before it gets its own; empty: it has none
   Options options_;
+  size_t unit_;  // the most bytes that are looked for among what is kept, as a whole
   Fd directory_;
   std::unique_ptr<ArchiveWriter> archive_;
   std::unique_ptr<BlockPacker> packer_;  // after the archive, which it writes to
   std::vector<uint8_t> block_;
   uint32_t blocks_ = 0;
-  // Pages that are kept already, by 128 bits of hash: too many for two different ones to meet.
-  struct PageHash {
-    uint64_t low, high;
-    bool operator==(const PageHash&) const = default;
-  };
-  struct HashOfHash {
-    size_t operator()(const PageHash& hash) const { return hash.low; }
-  };
-  std::unordered_map<PageHash, Place, HashOfHash> known_;
+  KnownUnits known_;
 };
 
 class CheckpointReader {

@@ -14,7 +14,7 @@ namespace {
 const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 constexpr uint64_t kReadAtOnce = 1 << 20;
 
-// Pieces of the runs in their order, read by a thread while earlier ones are in use.
+// Pieces of the runs in their order, read and divided by a thread while earlier ones are in use.
 class ReadAhead {
  public:
   struct Piece {
@@ -22,10 +22,12 @@ class ReadAhead {
     size_t size = 0;  // bytes read; 0: the page at `start` can't be
     bool skip_zeros = false;
     std::vector<uint8_t> bytes;
+    std::vector<PageUnit> units;
   };
 
-  ReadAhead(const TaskMemory& source, std::span<const RunToWrite> runs)
-      : source_(source), runs_(runs), thread_([this] { ReadAll(); }) {}
+  ReadAhead(const TaskMemory& source, std::span<const RunToWrite> runs,
+            const CheckpointWriter& writer)
+      : source_(source), runs_(runs), writer_(writer), thread_([this] { ReadAll(); }) {}
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
   ~ReadAhead() {
@@ -59,6 +61,7 @@ class ReadAhead {
         piece->start = at;
         piece->size = got;
         piece->skip_zeros = wanted.skip_zeros;
+        piece->units = writer_.Divide(ByteSpan(piece->bytes).first(got));
         at += got == 0 ? kPageSize : got;
         std::lock_guard lock(mutex_);
         ++read_;
@@ -78,6 +81,7 @@ class ReadAhead {
 
   const TaskMemory& source_;
   std::span<const RunToWrite> runs_;
+  const CheckpointWriter& writer_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::array<Piece, 4> pieces_;
@@ -91,10 +95,10 @@ class ReadAhead {
 Status WriteRuns(const TaskMemory& source, std::span<const RunToWrite> runs,
                  CheckpointWriter& writer, std::vector<PageRange>& pages,
                  std::vector<PageRun>& unreadable) {
-  ReadAhead pieces(source, runs);
+  ReadAhead pieces(source, runs, writer);
   while (const ReadAhead::Piece* piece = pieces.Next()) {
     if (piece->size > 0) {
-      TRY(writer.AddPages(piece->start, ByteSpan(piece->bytes).first(piece->size),
+      TRY(writer.AddPages(piece->start, ByteSpan(piece->bytes).first(piece->size), piece->units,
                           piece->skip_zeros, pages));
       continue;
     }

@@ -1,13 +1,12 @@
 // ArchiveWriter. One pwrite per section, at the offset where the last whole one ended; no fsync: a
 // recording must survive the death of its recorder, which the page cache does by itself, and not
 // the loss of power, which costs milliseconds to guard against.
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "arch/hash.h"
 #include "archive/archive.h"
 #include "archive/format.h"
 
@@ -15,9 +14,7 @@ namespace retake {
 
 using namespace archive_format;
 
-uint64_t archive_format::Checksum(ByteSpan bytes, uint64_t seed) {
-  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
-}
+uint64_t archive_format::Checksum(ByteSpan bytes, uint64_t seed) { return HashOf64(bytes, seed); }
 
 void SectionPacker::FreeContext::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 

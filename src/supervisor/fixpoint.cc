@@ -1,12 +1,11 @@
 #include "supervisor/fixpoint.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
 #include <optional>
 
 #include "arch/code.h"
+#include "arch/hash.h"
 #include "tracee/ptrace.h"
 #include "tracee/remote_calls.h"
 #include "tracee/stepper.h"
@@ -54,7 +53,8 @@ class WrittenWords {
   uint64_t HashOfPresent() const {
     std::vector<uint64_t> values;
     for (const auto& [address, before] : words_) values.push_back(Read(address).value_or(0));
-    return XXH3_64bits(values.data(), values.size() * sizeof(uint64_t));
+    return HashOf64(
+        {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof values[0]});
   }
 
  private:
@@ -218,7 +218,7 @@ Result<std::pair<uint64_t, uint64_t>> Search::KeyOfPassing() {
   machine::MakeVectorComparable(vector);
   uint64_t memory =
       by_digest_ ? TRY(DigestWritableMemory(pid_, memory_)).total : words_.HashOfPresent();
-  return std::pair(XXH3_64bits(vector.data(), vector.size()), memory);
+  return std::pair(HashOf64(vector), memory);
 }
 
 Result<SpinVerdict> Search::WalkToLeast() {

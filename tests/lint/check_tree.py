@@ -15,8 +15,8 @@ import sys
 ROOMS = [
     # (folder, name in #include, height)
     ("src/base", "base", 0),
-    ("src/archive", "archive", 1),
-    ("arch", "arch", 2),
+    ("arch", "arch", 1),
+    ("src/archive", "archive", 2),
     ("src/stub", "stub", 3),
     ("src/tracee", "tracee", 4),
     ("src/syscalls", "syscalls", 5),
