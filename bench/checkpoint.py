@@ -3,14 +3,17 @@
 the file has its name, the file's size, and how long a restore takes until the program runs.
 
 The processes take turns, each is measured --runs times, and the median counts. Prints a table, beside
-each figure its bar, and writes JSON. Exits 1 with --bars if one is missed.
+each figure its bar, and writes JSON. Exits 1 with --bars if one is missed. Where a criu is installed that
+works, what it takes comes below.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -71,6 +74,31 @@ def restore(retake, image):
     return took
 
 
+def why_no_criu():
+    if not shutil.which("criu"):
+        return "none is installed"
+    check = subprocess.run(["criu", "check"], capture_output=True, text=True, check=False)
+    return "" if check.returncode == 0 else f"it doesn't work here: {check.stderr.strip().splitlines()[-1]}"
+
+
+def measure_criu(process, place):
+    """The process goes on as the restored one, which has its pid."""
+    images = place / "criu"
+    images.mkdir()
+    took, _ = timed(["criu", "dump", "-t", str(process.pid), "-D", str(images), "--leave-running"])
+    figures = {"checkpoint": took, "image": sum(file.stat().st_size for file in images.iterdir()) / 1e6}
+    kill_tree(process.pid)
+    # Who isn't waited for has its pid still.
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+    figures["restore"], _ = timed(["criu", "restore", "-D", str(images), "-d"])
+    shutil.rmtree(images)
+    return figures
+
+
 def kill_tree(pid):
     children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for child in children:
@@ -86,6 +114,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, help="write the figures there")
     parser.add_argument("--bars", action="store_true", help="exit 1 if a bar is missed")
     options = parser.parse_args()
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
     retake, guest = os.path.abspath(options.retake), os.path.abspath(options.guest)
     found = {name: {figure: [] for figure in FIGURES} for name in SUBJECTS}
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as root:
@@ -99,8 +128,19 @@ def main():
                 for name, (process, place) in processes.items():
                     for figure, value in measure(retake, process, place).items():
                         found[name][figure].append(value)
+            no_criu = why_no_criu()
         finally:
             for process, _ in processes.values():
+                kill_tree(process.pid)
+        no_criu = why_no_criu()
+        for name, (command, _) in {} if no_criu else SUBJECTS.items():
+            place = processes[name][1]
+            process = start(command, guest, place)
+            try:
+                for _ in range(options.runs):
+                    for figure, value in measure_criu(process, place).items():
+                        found[name].setdefault(f"criu {figure}", []).append(value)
+            finally:
                 kill_tree(process.pid)
     missed = 0
     print(f"{'':22}" + "".join(f"{figure:>24}" for figure in FIGURES))
@@ -112,6 +152,13 @@ def main():
             missed += median > bar
             cells += f"{f'{median:.3g} {unit} ({bar:g}{chr(33) if median > bar else chr(32)})':>24}"
         print(f"{name:22}{cells}")
+    if no_criu:
+        print(f"criu: {no_criu}")
+    else:
+        print("\ncriu" + " " * 42 + "".join(f"{figure:>24}" for figure in FIGURES[1:4]))
+        for name, figures in found.items():
+            medians = [f"{statistics.median(figures[f'criu {figure}']):.3g}" for figure in FIGURES[1:4]]
+            print(f"{name:46}" + "".join(f"{median:>24}" for median in medians))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     return 1 if options.bars and missed else 0

@@ -12,6 +12,7 @@
 #include "snapshot/fd_kind.h"
 #include "snapshot/socket_attachments.h"
 #include "snapshot/socket_state.h"
+#include "snapshot/udp_queue.h"
 
 namespace retake {
 namespace {
@@ -44,15 +45,19 @@ Result<bool> CaptureInternetSocket(const FdSubject& subject, FdCapture& capture,
     if (!CaptureStream(subject, capture, state)) return false;
   } else if (state.type == SOCK_DGRAM) {
     bool rights = false;
-    auto queued = TRY(PeekSocket(subject.copy->get(), false, &rights));
+    state.queued = TRY(PeekSocket(subject.copy->get(), false, &rights));
     int corked = 0, unsent = 0;
     socklen_t size = sizeof corked;
     getsockopt(subject.copy->get(), IPPROTO_UDP, UDP_CORK, &corked, &size);
     if (corked != 0 && ioctl(subject.copy->get(), SIOCOUTQ, &unsent) == 0 && unsent > 0)
       capture.Lose(subject, "a datagram that wasn't finished (UDP_CORK)");
-    if (!queued.empty())
-      capture.Lose(subject, fmt::format("{} datagrams that wait in it", queued.size()),
+    std::string why = state.queued.empty() ? "" : WhyNotResent(subject.copy->get(), state);
+    if (!why.empty()) {
+      capture.Lose(subject,
+                   fmt::format("{} datagrams that wait in it: {}", state.queued.size(), why),
                    LossNature::kPassing);
+      state.queued.clear();
+    }
   } else {
     capture.Lose(subject, "raw sockets aren't kept");
     return false;
@@ -62,7 +67,7 @@ Result<bool> CaptureInternetSocket(const FdSubject& subject, FdCapture& capture,
   return true;
 }
 
-Result<Fd> OpenInternetSocket(const OpenFile& file, FdRestore&) {
+Result<Fd> OpenInternetSocket(const OpenFile& file, FdRestore& restore) {
   const SocketState& state = *file.socket;
   Fd fd(socket(state.domain, state.type | SOCK_CLOEXEC, state.protocol));
   if (!fd) return ErrnoError("can't make a socket");
@@ -76,6 +81,7 @@ Result<Fd> OpenInternetSocket(const OpenFile& file, FdRestore&) {
     return ErrnoError("can't bind a socket to {}", DescribeAddress(state.name));
   if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
     return ErrnoError("can't listen at {}", DescribeAddress(state.name));
+  TRY(ResendDatagrams(fd.get(), state, restore));
   if (state.type == SOCK_DGRAM && !state.peer_name.empty() &&
       connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
               static_cast<socklen_t>(state.peer_name.size())) != 0)

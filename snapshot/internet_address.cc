@@ -51,6 +51,43 @@ Endpoint EndpointOf(const SocketName& name) {
   return end;
 }
 
+Endpoint Loopback(bool v4, uint16_t port) {
+  Endpoint end{.port = port};
+  if (v4) {
+    std::ranges::copy(kMapped, end.address.begin());
+    uint32_t loopback = htonl(INADDR_LOOPBACK);
+    memcpy(end.address.data() + kMapped.size(), &loopback, sizeof loopback);
+  } else {
+    memcpy(end.address.data(), &in6addr_loopback, end.address.size());
+  }
+  return end;
+}
+
+uint32_t IPv4Of(const Endpoint& end) {
+  uint32_t address;
+  memcpy(&address, end.address.data() + kMapped.size(), sizeof address);
+  return address;
+}
+
+SocketName SocketNameOf(const Endpoint& end, int family) {
+  auto bytes_of = [](const auto& address) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&address);
+    return SocketName(bytes, bytes + sizeof address);
+  };
+  if (family == AF_INET) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(end.port);
+    v4.sin_addr.s_addr = IPv4Of(end);
+    return bytes_of(v4);
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(end.port);
+  memcpy(&v6.sin6_addr, end.address.data(), end.address.size());
+  return bytes_of(v6);
+}
+
 std::string DescribeHost(const Endpoint& end) {
   char text[INET6_ADDRSTRLEN] = "?";
   const uint8_t* bytes = end.address.data();
@@ -73,6 +110,10 @@ std::string DescribeAddress(const SocketName& name) {
   const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
   inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
   return fmt::format("{}:{}", text, ntohs(v4.sin_port));
+}
+
+std::string DescribeEndpoint(const Endpoint& end) {
+  return DescribeAddress(SocketNameOf(end, end.is_v4() ? AF_INET : AF_INET6));
 }
 
 bool HasPort(const SocketName& name) { return EndpointOf(name).port != 0; }

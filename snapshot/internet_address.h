@@ -27,10 +27,17 @@ struct Endpoint {
 // Of something else than an internet address: all zero.
 Endpoint EndpointOf(const SocketName& name);
 
+Endpoint Loopback(bool v4, uint16_t port);
+// Of one of IPv4, in network byte order.
+uint32_t IPv4Of(const Endpoint& end);
+// As a socket of that family is given it.
+SocketName SocketNameOf(const Endpoint& end, int family);
+
 // "127.0.0.1", "::1".
 std::string DescribeHost(const Endpoint& end);
 // "127.0.0.1:80", "[::1]:80".
 std::string DescribeAddress(const SocketName& name);
+std::string DescribeEndpoint(const Endpoint& end);
 
 bool HasPort(const SocketName& name);
 

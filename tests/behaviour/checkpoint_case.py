@@ -63,6 +63,7 @@ CASES = {
     "C05_tcp_at_once_again": connections.at_once_again,
     "C05_tcp_in_use": connections.in_use,
     "C05_tcp_elsewhere": connections.elsewhere,
+    "C05_udp_elsewhere": connections.datagrams_from_elsewhere,
     "C05_tcp_elsewhere_killed": connections.elsewhere_killed,
     "C06_memory": state.memory,
     "C06_memory_comes_later": lazy.comes_later,

@@ -195,6 +195,64 @@ def elsewhere(bench):
             expect(bench.lines()[2:], [f"b'abcdlater' 1 {address}", "b'the end'"], "what it said then")
 
 
+RECEIVER = PRELUDE + """
+sockets = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+for s, host in zip(sockets, ("127.0.0.1", "::")): s.bind((host, 0))
+print(*[s.getsockname()[1] for s in sockets])
+while not os.path.exists("sent"): time.sleep(0.01)
+ready()
+for s in sockets:
+    s.setblocking(False)
+    while True:
+        try: data, who = s.recvfrom(99)
+        except BlockingIOError: break
+        print(data.decode(), *who[:2])
+"""
+
+
+def datagrams_from_elsewhere(bench):
+    """Datagrams that wait come from where they came, though who sent them lives, or isn't of this machine."""
+    with contextlib.ExitStack() as open_ones:
+        def sender(family, host):
+            one = open_ones.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            if host not in ("127.0.0.1", "::1"):
+                # IP_TRANSPARENT, IPV6_TRANSPARENT
+                one.setsockopt(*((socket.SOL_IP, 19) if family == socket.AF_INET else (41, 75)), 1)
+            one.bind((host, 0))
+            return one
+
+        bench.python(RECEIVER)
+        wait_until("the ports", lambda: bench.text().endswith("\n"))
+        ports = bench.lines()[0].split()
+        hosts = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+        if is_root():
+            hosts += [(socket.AF_INET, "192.0.2.7"), (socket.AF_INET6, "2001:db8::7")]
+        said = {}
+        for number, (family, host) in enumerate(hosts):
+            one = sender(family, host)
+            v4 = family == socket.AF_INET
+            one.sendto(b"datagram %d" % number, ("127.0.0.1" if v4 else "::1", int(ports[0 if v4 else 1])))
+            said.setdefault(family, []).append(f"datagram {number} {host} {one.getsockname()[1]}")
+        (bench.place.work / "sent").touch()
+        bench.await_line("ready")
+        bench.checkpoint()
+        bench.go()
+        if not is_root():
+            failed = bench.restore(status=125).stderr
+            expect("without CAP_NET_RAW" in failed, True, f"that it says what it takes: {failed}")
+            open_ones.close()
+        else:
+            need("nft")
+            with network_of_its_own():
+                subprocess.run(["nft", "table inet wall { chain c { type filter hook input priority 0; udp dport "
+                                f"{ports[1]} drop; }}; }}"], check=True)
+                failed = bench.restore(status=125).stderr
+                subprocess.run(["nft", "delete table inet wall"], check=True)
+            expect("a firewall" in failed, True, f"that it says that not all of them came: {failed}")
+        bench.restore()
+    expect(bench.lines()[2:], said[socket.AF_INET] + said[socket.AF_INET6], "what had waited")
+
+
 TALKER = PRELUDE + """
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 print("ready")

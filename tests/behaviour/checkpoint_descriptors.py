@@ -169,6 +169,26 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0)); 
 ready()
 v.send(b"hi"); data, who = u.recvfrom(9); u.sendto(b"ho", who); print(data, v.recv(9))
 """, ["b'hi' b'ho'"]),
+    "udp_queued": ("""
+def bound(host, family=socket.AF_INET): s = socket.socket(family, socket.SOCK_DGRAM); s.bind((host, 0)); return s
+def at(s, host): return host, s.getsockname()[1]
+gone = bound("127.0.0.1"); v = bound("127.0.0.1"); u = bound("127.0.0.1"); any4 = bound("0.0.0.0")
+u6 = bound("::1", socket.AF_INET6); any6 = bound("::", socket.AF_INET6)
+to_u = [(v, b"one", v.getsockname()), (gone, b"", gone.getsockname()), (u, b"itself", u.getsockname()), (any4, b"x" * 60000, at(any4, "127.0.0.1"))]
+for s, data, _ in to_u: s.sendto(data, u.getsockname())
+v.sendto(b"mapped", at(any6, "127.0.0.1")); u6.sendto(b"six", at(any6, "::1")); any6.sendto(b"back", u6.getsockname())
+u.connect(v.getsockname()); gone_at = gone.getsockname(); gone.close()
+ready()
+for _, data, who in to_u: print(u.recvfrom(1 << 16) == (data, who), end=" ")
+print()
+for s, data, who in (any6, b"mapped", at(v, "::ffff:127.0.0.1")), (any6, b"six", at(u6, "::1")), (u6, b"back", at(any6, "::1")):
+    got, sender = s.recvfrom(99); print((got, sender[:2]) == (data, who), end=" ")
+print()
+for s in u, v, any4, u6, any6:
+    s.setblocking(False)
+    try: print(s.recv(99))
+    except BlockingIOError: pass
+""", ["True True True True ", "True True True "]),
     "inotify": ("""
 os.mkdir("w"); os.mkdir("v"); i = libc.inotify_init(); libc.inotify_add_watch(i, b".", 0x200); libc.inotify_add_watch(i, b"w", 0x100)
 libc.inotify_rm_watch(i, 1); libc.inotify_add_watch(i, b"v", 0x100); os.read(i, 99)

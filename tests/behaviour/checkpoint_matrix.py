@@ -47,7 +47,8 @@ def sentence(said):
     for line in said.splitlines():
         found = re.match(r"pid \d+(?:, fd \d+)? \((.*?)\): (.*)", line)
         if found:
-            what = re.sub(r"(pid |process |inode |descriptor |group |session |/retake-)\d+", r"\1N", f"{found[1]}: {found[2]}")
+            numbered = r"(pid |process |inode |descriptor |group |session |nsenter -t |/proc/|/retake-)\d+"
+            what = re.sub(numbered, r"\1N", f"{found[1]}: {found[2]}")
             what = re.sub(r"0x[0-9a-f]+|\d{4,}", "N", what)
             losses.append(what)
     return "; ".join(dict.fromkeys(losses))

@@ -68,6 +68,8 @@ children = [child(lambda: (made.append(socket.socket(socket.AF_UNIX)), made[0].c
     ("a UDP socket", UDP, "[u.sendto(b'ab', u.getsockname()), u.recv(9), u.getsockname()]"),
     ("a connected UDP socket", UDP + "v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); v.connect(u.getsockname())", "v.getpeername() == u.getsockname(), v.getsockname(), [v.send(b'ab'), u.recv(9)]"),
     ("datagrams that wait in a UDP socket", UDP + "u.sendto(b'ab', u.getsockname()); expected = b'ab'", "once(u.recv(9))"),
+    ("datagrams that wait in a UDP socket of several (SO_REUSEPORT)", "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.setsockopt(1, 15, 1); u.bind(('127.0.0.1', 0))\nu.sendto(b'ab', u.getsockname()); expected = b'ab'", "once(u.recv(9))"),
+    ("datagrams that wait with what they were sent to (IP_PKTINFO)", UDP + "u.setsockopt(0, 8, 1); u.sendto(b'ab', u.getsockname()); expected = (b'ab', 1)", "once([(m[0], len(m[1])) for m in [u.recvmsg(9, 99)]][0])"),
     ("a UDP socket that is corked", UDP + "v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); v.connect(u.getsockname()); v.setsockopt(17, 1, 1)", "v.getsockopt(17, 1)"),
     ("a membership of a multicast group", UDP + "u.setsockopt(0, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('224.1.1.1') + socket.inet_aton('127.0.0.1'))", "errno_of(u.setsockopt, 0, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('224.1.1.1') + socket.inet_aton('127.0.0.1'))"),
     ("a raw socket", "s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)", "s.getsockopt(1, 3)"),
