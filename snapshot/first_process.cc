@@ -13,6 +13,7 @@
 
 #include <atomic>
 
+#include "base/clock.h"
 #include "base/syscall.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
@@ -213,9 +214,20 @@ Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& repo
   return root;
 }
 
+// With the first process of a pid namespace all others end: also who has entered it and isn't done,
+// such as a command that has taken a checkpoint and killed the tree.
+void AwaitVisitors() {
+  constexpr int64_t kBound = 60'000;  // ms
+  int64_t deadline = MonotonicMilliseconds() + kBound;
+  // To all but itself, that is to nobody outside.
+  auto others = [] { return kill(-1, 0) == 0 || errno == EPERM; };
+  while (others() && MonotonicMilliseconds() < deadline) usleep(1'000);
+}
+
 [[noreturn]] void BeFirst(const FirstOptions& options, const Fd& report,
                           const RestoreFunction& restore) {
   HoldSignals();
+  prctl(PR_SET_NAME, kFirstProcessName);
   Status prepared = Prepare(options, report.get());
   bool by_elders = options.elders.any();
   Fd told;
@@ -234,6 +246,7 @@ Result<RestoredRoot> RestoreByElders(const FirstOptions& options, const Fd& repo
     return by_elders && HasHungUp(told.get()) && OnlyEldersAreLeft(options.elders);
   });
   EndChildren();
+  if (options.new_pids) AwaitVisitors();
   _exit(0);
 }
 

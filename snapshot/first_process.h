@@ -35,6 +35,9 @@ struct FirstOptions {
   Elders elders;          // who are stood in for; the terminal is that of their session
 };
 
+// What a process that trees are restored in is called.
+inline constexpr char kFirstProcessName[] = "retake-restored";
+
 // Signals that a program may be sent while it is being restored wait for PassSignalsOn.
 void HoldSignals();
 // From here on what is sent to this process is sent to `program`, but for what a terminal has sent

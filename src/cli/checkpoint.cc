@@ -11,6 +11,7 @@
 #include "cli/command_line.h"
 #include "cli/describe.h"
 #include "cli/report.h"
+#include "snapshot/restored_namespaces.h"
 
 namespace retake {
 namespace {
@@ -54,6 +55,12 @@ int Finish(const CheckpointOptions& options, const CheckpointReport& report, boo
                DescribeSize(report.bytes), static_cast<double>(report.pause) / 1e6);
   }
   return kExitDone;
+}
+
+int FailToTake(pid_t pid, const Error& error, bool check) {
+  return Fail(Reason::kFailed,
+              fmt::format("can't {} pid {}: {}", check ? "check" : "take a checkpoint of", pid,
+                          error.Message()));
 }
 
 int Run(const Verb& verb, std::span<char* const> arguments) {
@@ -124,13 +131,16 @@ int Run(const Verb& verb, std::span<char* const> arguments) {
   options.level = compress == 0 ? kStoreOnly : compress == 1 ? kFastLevel : kSmallLevel;
   options.sync = !no_sync;
 
-  Result<CheckpointReport> report = TakeCheckpoint(options);
-  if (!report.ok()) {
-    return Fail(Reason::kFailed,
-                fmt::format("can't {} pid {}: {}", check ? "check" : "take a checkpoint of", *pid,
-                            report.error().Message()));
-  }
-  return check ? FinishCheck(*report) : Finish(options, *report, quiet);
+  auto take = [&] {
+    Result<CheckpointReport> report = TakeCheckpoint(options);
+    if (!report.ok()) return FailToTake(options.pid, report.error(), check);
+    return check ? FinishCheck(*report) : Finish(options, *report, quiet);
+  };
+  std::optional<RestoredNamespaces> namespaces = RestoredNamespacesOf(*pid);
+  if (!namespaces) return take();
+  options.pid = namespaces->inside;
+  Result<int> status = RunInside(*namespaces, take);
+  return status.ok() ? *status : FailToTake(*pid, status.error(), check);
 }
 
 }  // namespace
@@ -150,7 +160,7 @@ constinit const Verb kCheckpointVerb = {
         "registers, threads, open files, signals, timers. They need not have been\n"
         "started by retake, nothing is needed of them beforehand, and they don't\n"
         "notice. `retake restore FILE` lets them go on from there: after they have\n"
-        "ended, after a reboot, as often as one likes.\n"
+        "ended, after a reboot, as often as one likes. Restored ones can be taken again.\n"
         "\n"
         "The processes stand still while they are looked at. FILE appears under its\n"
         "name when it is whole, and not before.\n"

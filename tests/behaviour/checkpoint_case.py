@@ -49,6 +49,7 @@ CASES = {
     "C02_pipeline_in_front": sessions.pipeline_in_front,
     "C02_elders": sessions.elders,
     "C02_job_of_shell": sessions.job_of_shell,
+    "C02_taken_again": sessions.taken_again,
     "C02_processes": programs.processes,
     "C02_maps_more_than_its_child": programs.maps_more_than_its_child,
     "C04_state": state.state,

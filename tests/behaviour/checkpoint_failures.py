@@ -207,7 +207,7 @@ def restore_killed(bench):
         while True:
             left = programs_left()
             # In a pid namespace of its own there are the first process and its parent's stand-in, too.
-            if left in ([], ["python3"] * 2, ["python3"] * 2 + ["retake", "stand-in"]):
+            if left in ([], ["python3"] * 2, ["python3"] * 2 + ["retake-restored", "stand-in"]):
                 break
             if time.monotonic() > deadline:
                 raise Failure(f"left behind: {left}")
@@ -238,7 +238,7 @@ def restore_killed_late(bench):
                 raise Failure(f"nothing was let go: {left}; the command: {command.poll()}")
         command.kill()
         command.wait()
-        wait_until("the whole tree", lambda: [name for name in programs_left() if name not in ("retake", "stand-in")] == wanted, 20,
+        wait_until("the whole tree", lambda: [name for name in programs_left() if name not in ("retake-restored", "stand-in")] == wanted, 20,
                    lambda: f"left: {programs_left()}")
         engine.kill_descendants()
         wait_until("the end of all", lambda: not reaper.poll())

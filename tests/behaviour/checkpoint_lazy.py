@@ -123,20 +123,12 @@ def server_killed(bench):
 
 
 def checkpoint_meanwhile(bench):
-    """A checkpoint of a program whose memory isn't all there yet waits for it. What an ordinary user restored lives in namespaces
-    of its own, and is refused by their name."""
+    """A checkpoint of a program whose memory isn't all there yet waits for it."""
     bench.python(SUM)
     bench.await_line("ready", 120)
     bench.checkpoint()
     root = int(bench.run("restore", "--detach", *(["--pid", "new"] if bench.new_pids else []), str(bench.image)).stdout)
     again = bench.image.with_name("again")
-    if os.geteuid() != 0:
-        said = bench.run("checkpoint", str(root), "-o", str(again), status=3).stderr
-        if "namespace" not in said:
-            raise Failure(f"the namespace isn't named in: {said}")
-        bench.go()
-        bench.await_line("sum True")
-        return
     bench.run("checkpoint", str(root), "-o", str(again), "--leave", "killed", "--no-fsync")
     time.sleep(0.1)
     engine.Reaper().poll()

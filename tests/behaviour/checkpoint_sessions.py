@@ -6,7 +6,7 @@ import pathlib
 import signal
 
 import engine
-from checkpoint_bench import expect, is_gone, wait_until
+from checkpoint_bench import PRELUDE, expect, is_gone, is_root, wait_until
 from checkpoint_programs import read_until, with_terminal
 
 DAEMON = """
@@ -228,3 +228,36 @@ def job_of_shell(bench):
     read_until(master, b"interrupted True")
     expect(restored.wait(timeout=60 * engine.SLOWNESS), 3, "the exit status")
     os.close(master)
+
+
+TAKEN_AGAIN = PRELUDE + """
+pid, clock = os.getpid(), time.monotonic()
+child = os.fork()
+if child == 0:
+    while not os.path.exists("go"): time.sleep(0.01)
+    os._exit(os.getppid() == pid)
+ready()
+print(os.getpid() == pid, os.waitpid(child, 0) == (child, 256), 0 <= time.monotonic() - clock < 3600)
+"""
+
+
+def taken_again(bench):
+    """What was restored in namespaces of its own is taken again like any other, and goes on from each of its checkpoints."""
+    bench.python(TAKEN_AGAIN)
+    bench.await_line("ready")
+    bench.checkpoint()
+    # Who has its pids: a user can't have them here anyway.
+    if is_root():
+        bench.restore("--detach")
+    for _ in range(2):
+        pid = bench.restore("--detach").stdout.strip()
+        expect(os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid"), True, "that it has pids of its own")
+        bench.run("checkpoint", "--check", pid)
+        bench.run("checkpoint", pid, "-o", "next", "--leave", "running", "--no-fsync")
+        expect(is_gone(pid), False, "that it was left running")
+        bench.run("checkpoint", pid, "-o", str(bench.image), "--leave", "killed", "--no-fsync")
+        wait_until("its end", lambda: is_gone(pid))
+    engine.kill_descendants()
+    bench.go()
+    bench.restore()
+    expect(bench.lines(), ["ready", "True True True"], "what it said")
