@@ -35,12 +35,16 @@ bool IsReachable(const FdSubject& subject) {
          named.st_ino == subject.status.st_ino;
 }
 
+// A parameter of the kernel's is the machine's, whatever it is.
+bool IsParameter(std::string_view path) { return path.starts_with("/proc/sys/"); }
+
 Result<bool> CaptureNamed(const FdSubject& subject, FdCapture& capture, OpenFile& out) {
   if (IsOfMessageQueues(subject)) {
     capture.Lose(subject, "POSIX message queues aren't kept");
     return false;
   }
-  if ((out.flags & O_PATH) == 0 && subject.link.starts_with("/proc/")) {
+  if ((out.flags & O_PATH) == 0 && subject.link.starts_with("/proc/") &&
+      !IsParameter(subject.link)) {
     capture.Lose(subject, fmt::format("what files of /proc say is another thing after a restore "
                                       "(--skip-fd {} leaves it out)",
                                       subject.number));
@@ -101,7 +105,7 @@ Result<Fd> OpenRegular(const OpenFile& file, FdRestore& restore) {
   if ((file.flags & O_PATH) != 0) return opened;
   if (!opened.ok() && !was.kept) return opened;
   struct stat now {};
-  bool same = opened.ok() && IsSameContent(was, opened->get());
+  bool same = opened.ok() && (IsParameter(was.path) || IsSameContent(was, opened->get()));
   if (opened.ok() && fstat(opened->get(), &now) != 0)
     return ErrnoError("can't look at {}", was.path);
   auto size = static_cast<uint64_t>(now.st_size);

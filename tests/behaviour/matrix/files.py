@@ -44,6 +44,7 @@ b = ctypes.create_string_buffer(64); libc.getdents64(f, b, 64)
     ("the working directory", "os.mkdir('d'); file('go_on'); t = os.getcwd(); os.chdir('/usr/lib'); exists = os.path.exists; os.path.exists = lambda p: exists(t + '/' + p); _open = open\ndef show(): return os.getcwd()\nimport builtins\nbuiltins.open = lambda p, *a: _open(t + '/' + p if p == 'result' else p, *a)", "show()"),
     ("a working directory that was deleted", "t = os.getcwd(); os.mkdir('d'); os.chdir('d'); os.rmdir('../d'); exists = os.path.exists; os.path.exists = lambda p: exists(t + '/' + p); _open = open\nimport builtins\nbuiltins.open = lambda p, *a: _open(t + '/' + p if p == 'result' else p, *a)\ndef show(): return errno_of(os.getcwd), os.stat('.').st_nlink", "show()"),
     ("a file of /proc", "f = os.open('/proc/self/status', os.O_RDONLY)", "os.pread(f, 5, 0)"),
+    ("a parameter of the kernel's (/proc/sys)", "f = os.open('/proc/sys/vm/swappiness', os.O_RDONLY); g = os.open('/proc/sys/net/core/somaxconn', os.O_RDONLY); os.read(g, 2)", "os.pread(f, 99, 0), os.pread(g, 99, 0), os.lseek(g, 0, 1)"),
     ("a file of /sys", """
 try: f = os.open('/sys/kernel/mm/transparent_hugepage/enabled', os.O_RDONLY)
 except OSError as e: raise Unavailable("/sys: " + e.strerror)
