@@ -1,6 +1,7 @@
 // The namespaces that a restore has made for a tree which couldn't have its pids otherwise
-// (snapshot/first_process.h): of pids, of mounts for another /proc, and an ordinary user's of users.
-// They are retake's own, not the program's, so a checkpoint of such a tree is taken inside of them.
+// (snapshot/first_process.h): of pids, of mounts for another /proc, and an ordinary user's of
+// users. They are retake's own, not the program's, so a checkpoint of such a tree is taken inside
+// of them.
 #ifndef RETAKE_SNAPSHOT_RESTORED_NAMESPACES_H_
 #define RETAKE_SNAPSHOT_RESTORED_NAMESPACES_H_
 
