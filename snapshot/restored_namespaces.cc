@@ -34,15 +34,15 @@ pid_t FirstOfNamespace(pid_t pid, size_t depth) {
   return 0;
 }
 
-// Whether that may be a first process of ours. Which program another user namespace's runs isn't
-// told to its owner.
+// Whether that is a first process of ours.
 bool IsOurs(pid_t first) {
   auto name = ReadProcFile(first, "comm");
-  if (!name.ok() || *name != std::string(kFirstProcessName) + "\n") return false;
-  struct stat own {
-  }, its{};
-  if (stat(fmt::format("/proc/{}/exe", first).c_str(), &its) != 0) return true;
-  return stat("/proc/self/exe", &own) == 0 && own.st_dev == its.st_dev && own.st_ino == its.st_ino;
+  struct stat own {};
+  struct stat its {};
+  return name.ok() && *name == std::string(kFirstProcessName) + "\n" &&
+         stat("/proc/self/exe", &own) == 0 &&
+         stat(fmt::format("/proc/{}/exe", first).c_str(), &its) == 0 && own.st_dev == its.st_dev &&
+         own.st_ino == its.st_ino;
 }
 
 bool Differs(pid_t pid, const char* name) {
@@ -74,11 +74,11 @@ std::optional<RestoredNamespaces> RestoredNamespacesOf(pid_t pid) {
   if (its.size() <= own.size()) return std::nullopt;
   pid_t first = FirstOfNamespace(pid, its.size());
   if (first == 0 || !IsOurs(first)) return std::nullopt;
-  return RestoredNamespaces{pid, static_cast<pid_t>(its.back())};
+  return RestoredNamespaces{first, static_cast<pid_t>(its.back())};
 }
 
 Result<int> RunInside(const RestoredNamespaces& namespaces, const std::function<int()>& work) {
-  TRY(Enter(namespaces.outside));
+  TRY(Enter(namespaces.first));
   // A namespace of pids is for children only.
   pid_t child = fork();
   if (child < 0) return ErrnoError("can't fork");
@@ -94,7 +94,7 @@ Result<int> RunInside(const RestoredNamespaces& namespaces, const std::function<
                fmt::format("signal {} ended the process that entered the namespaces that it was "
                            "restored in",
                            ended->signal()),
-               namespaces.outside);
+               namespaces.first);
 }
 
 }  // namespace retake

@@ -15,8 +15,8 @@
 namespace retake {
 
 struct RestoredNamespaces {
-  // The pids of the process asked about: here, and there.
-  pid_t outside = 0, inside = 0;
+  pid_t first = 0;   // the process that the tree was restored in
+  pid_t inside = 0;  // the pid that the process asked about has there
 };
 
 // Of a process that is in such as this program has made, and this process isn't in.

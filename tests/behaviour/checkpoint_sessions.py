@@ -234,7 +234,11 @@ TAKEN_AGAIN = PRELUDE + """
 pid, clock = os.getpid(), time.monotonic()
 child = os.fork()
 if child == 0:
-    while not os.path.exists("go"): time.sleep(0.01)
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+        if os.path.exists("unshare"):
+            assert libc.unshare(0x10020000) == 0  # CLONE_NEWUSER, CLONE_NEWNS
+            os.remove("unshare")
     os._exit(os.getppid() == pid)
 ready()
 print(os.getpid() == pid, os.waitpid(child, 0) == (child, 256), 0 <= time.monotonic() - clock < 3600)
@@ -257,6 +261,12 @@ def taken_again(bench):
         expect(is_gone(pid), False, "that it was left running")
         bench.run("checkpoint", pid, "-o", str(bench.image), "--leave", "killed", "--no-fsync")
         wait_until("its end", lambda: is_gone(pid))
+    pid = bench.restore("--detach").stdout.strip()
+    own = bench.place.work / "unshare"
+    own.touch()
+    wait_until("namespaces of its own", lambda: not own.exists())
+    said = bench.run("checkpoint", "--check", pid, status=3).stdout
+    expect("another namespace (mnt)" in said, True, f"that those are named: {said}")
     engine.kill_descendants()
     bench.go()
     bench.restore()
