@@ -236,9 +236,10 @@ child = os.fork()
 if child == 0:
     while not os.path.exists("go"):
         time.sleep(0.01)
-        if os.path.exists("unshare"):
+        own = f"unshare-{os.stat('/proc/self/ns/pid').st_ino}"
+        if os.path.exists(own):
             assert libc.unshare(0x10020000) == 0  # CLONE_NEWUSER, CLONE_NEWNS
-            os.remove("unshare")
+            os.remove(own)
     os._exit(os.getppid() == pid)
 ready()
 print(os.getpid() == pid, os.waitpid(child, 0) == (child, 256), 0 <= time.monotonic() - clock < 3600)
@@ -262,7 +263,7 @@ def taken_again(bench):
         bench.run("checkpoint", pid, "-o", str(bench.image), "--leave", "killed", "--no-fsync")
         wait_until("its end", lambda: is_gone(pid))
     pid = bench.restore("--detach").stdout.strip()
-    own = bench.place.work / "unshare"
+    own = bench.place.work / f"unshare-{os.stat(f'/proc/{pid}/ns/pid').st_ino}"
     own.touch()
     wait_until("namespaces of its own", lambda: not own.exists())
     said = bench.run("checkpoint", "--check", pid, status=3).stdout
