@@ -128,7 +128,6 @@ def main():
                 for name, (process, place) in processes.items():
                     for figure, value in measure(retake, process, place).items():
                         found[name][figure].append(value)
-            no_criu = why_no_criu()
         finally:
             for process, _ in processes.values():
                 kill_tree(process.pid)

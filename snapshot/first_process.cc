@@ -257,9 +257,7 @@ void AwaitVisitors() {
 // The process below `first` that is `pid` in its own pid namespace; 0: none is.
 pid_t SeenFromHere(pid_t first, pid_t pid) {
   return FindDescendant(first, [pid](pid_t candidate) {
-    auto status = ProcStatus::Read(candidate);
-    if (!status.ok()) return false;
-    std::vector<uint64_t> pids = status->Numbers("NSpid");
+    std::vector<uint64_t> pids = PidsInNamespaces(candidate);
     return !pids.empty() && pids.back() == static_cast<uint64_t>(pid);
   });
 }

@@ -35,6 +35,8 @@ bool Endpoint::is_loopback() const {
   return memcmp(address.data(), &in6addr_loopback, address.size()) == 0;
 }
 
+int Endpoint::family() const { return is_v4() ? AF_INET : AF_INET6; }
+
 Endpoint EndpointOf(const SocketName& name) {
   sockaddr_storage address = AddressOf(name);
   Endpoint end;
@@ -113,7 +115,7 @@ std::string DescribeAddress(const SocketName& name) {
 }
 
 std::string DescribeEndpoint(const Endpoint& end) {
-  return DescribeAddress(SocketNameOf(end, end.is_v4() ? AF_INET : AF_INET6));
+  return DescribeAddress(SocketNameOf(end, end.family()));
 }
 
 bool HasPort(const SocketName& name) { return EndpointOf(name).port != 0; }

@@ -21,6 +21,7 @@ struct Endpoint {
   bool is_any() const;
   bool is_v4() const;
   bool is_loopback() const;
+  int family() const;  // AF_*
   bool operator==(const Endpoint&) const = default;
 };
 

@@ -15,12 +15,6 @@
 namespace retake {
 namespace {
 
-// The pids that a process has, from that of this process's namespace on to that of its own.
-std::vector<uint64_t> PidsOf(pid_t pid) {
-  auto status = ProcStatus::Read(pid);
-  return status.ok() ? status->Numbers("NSpid") : std::vector<uint64_t>();
-}
-
 // The first process of the pid namespace that a process is in; 0: it can't be seen.
 pid_t FirstOfNamespace(pid_t pid, size_t depth) {
   while (pid > 0) {
@@ -70,7 +64,7 @@ Status Enter(pid_t pid) {
 }  // namespace
 
 std::optional<RestoredNamespaces> RestoredNamespacesOf(pid_t pid) {
-  std::vector<uint64_t> own = PidsOf(getpid()), its = PidsOf(pid);
+  std::vector<uint64_t> own = PidsInNamespaces(getpid()), its = PidsInNamespaces(pid);
   if (its.size() <= own.size()) return std::nullopt;
   pid_t first = FirstOfNamespace(pid, its.size());
   if (first == 0 || !IsOurs(first)) return std::nullopt;

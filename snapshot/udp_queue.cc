@@ -25,8 +25,6 @@ const sockaddr* Address(const SocketName& name) {
 
 socklen_t Size(const SocketName& name) { return static_cast<socklen_t>(name.size()); }
 
-int FamilyOf(const Endpoint& end) { return end.is_v4() ? AF_INET : AF_INET6; }
-
 // Of IPv6, and valid on one network only: which one, the packet doesn't say.
 bool IsLinkLocal(const Endpoint& end) {
   return !end.is_v4() && end.address[0] == 0xfe && (end.address[1] & 0xc0) == 0x80;
@@ -35,8 +33,8 @@ bool IsLinkLocal(const Endpoint& end) {
 Fd RawSocket(int family) { return Fd(socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW)); }
 
 Fd SocketAt(const Endpoint& end) {
-  Fd fd(socket(FamilyOf(end), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  SocketName name = SocketNameOf(end, FamilyOf(end));
+  Fd fd(socket(end.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  SocketName name = SocketNameOf(end, end.family());
   if (fd && bind(fd.get(), Address(name), Size(name)) != 0) fd.Reset();
   return fd;
 }
@@ -48,8 +46,8 @@ bool IsOfThisMachine(Endpoint end) {
 
 // What is sent there reaches one socket: neither a group nor all of a network.
 bool IsOneSocket(const Endpoint& end) {
-  Fd fd(socket(FamilyOf(end), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  SocketName name = SocketNameOf(end, FamilyOf(end));
+  Fd fd(socket(end.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  SocketName name = SocketNameOf(end, end.family());
   bool is_group = end.is_v4() ? IN_MULTICAST(ntohl(IPv4Of(end))) : end.address[0] == 0xff;
   return !is_group && fd && connect(fd.get(), Address(name), Size(name)) == 0;
 }
@@ -142,7 +140,7 @@ Status SendRaw(const Fd& raw, const Endpoint& from, const Endpoint& to, ByteSpan
   std::vector<uint8_t> packet = IpHeader(from, to, size);
   packet.insert(packet.end(), datagram.begin(), datagram.end());
   // A raw socket's name has no port.
-  SocketName name = SocketNameOf({to.address, 0}, FamilyOf(to));
+  SocketName name = SocketNameOf({to.address, 0}, to.family());
   ssize_t sent = sendto(raw.get(), packet.data(), packet.size(), 0, Address(name), Size(name));
   if (sent != static_cast<ssize_t>(packet.size()))
     return ErrnoError("can't send a datagram from {} again", DescribeEndpoint(from));
@@ -215,7 +213,7 @@ Status SendUnprivileged(int fd, const SocketState& state, const Endpoint& from, 
     return ErrnoError("a datagram from {} can't be sent again without CAP_NET_RAW",
                       DescribeEndpoint(from));
   }
-  return SendFromSocket(made.get(), FamilyOf(from), from, to, bytes);
+  return SendFromSocket(made.get(), from.family(), from, to, bytes);
 }
 
 bool IsSame(const QueuedBytes& one, const QueuedBytes& other) {
@@ -253,7 +251,7 @@ std::string WhyNotResent(int fd, const SocketState& state) {
     if (to.port == 0 || from.port == 0) return "one has no address to be sent from or to";
     if (IsLinkLocal(from) || IsLinkLocal(to)) return "one came over a link of its own";
     if (!IsOneSocket(to)) return "it is bound to an address of many";
-    if (!RawSocket(FamilyOf(from)) && !IsOfThisMachine(from)) {
+    if (!RawSocket(from.family()) && !IsOfThisMachine(from)) {
       return fmt::format("to send one from {} again takes CAP_NET_RAW", DescribeEndpoint(from));
     }
   }
@@ -264,7 +262,7 @@ Status ResendDatagrams(int fd, const SocketState& state, const FdRestore& restor
   if (state.queued.empty()) return {};
   for (const QueuedBytes& datagram : state.queued) {
     Endpoint from = EndpointOf(datagram.from);
-    if (Fd raw = RawSocket(FamilyOf(from))) {
+    if (Fd raw = RawSocket(from.family())) {
       TRY(SendRaw(raw, from, Destination(state, from), datagram.bytes));
     } else {
       TRY(SendUnprivileged(fd, state, from, datagram.bytes, restore));

@@ -139,6 +139,11 @@ std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid) {
   return text.ok() ? NumbersIn<pid_t>(*text, 10) : std::vector<pid_t>();
 }
 
+std::vector<uint64_t> PidsInNamespaces(pid_t pid) {
+  auto status = ProcStatus::Read(pid);
+  return status.ok() ? status->Numbers("NSpid") : std::vector<uint64_t>();
+}
+
 pid_t FindDescendant(pid_t pid, const std::function<bool(pid_t)>& wanted) {
   std::vector<pid_t> parents = {pid};
   for (size_t i = 0; i < parents.size(); ++i) {

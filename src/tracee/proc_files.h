@@ -39,6 +39,9 @@ std::vector<pid_t> AllProcesses();
 std::optional<SleepingCall> ReadSleepingCall(pid_t tid);
 // The children that a task has started and not reaped.
 std::vector<pid_t> ChildrenOf(pid_t pid, pid_t tid);
+// The pids of a process, from that in this process's pid namespace on to that in its own; empty: it
+// can't be seen.
+std::vector<uint64_t> PidsInNamespaces(pid_t pid);
 // The nearest of a process's descendants that is `wanted`; 0: none is.
 pid_t FindDescendant(pid_t pid, const std::function<bool(pid_t)>& wanted);
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "arch/hash.h"
@@ -20,8 +19,7 @@ constexpr uint64_t kMostBytesAtOnce = 1 << 20;
 
 // A page's part of a digest; nothing for a page of zeros.
 uint64_t HashPage(uint64_t address, ByteSpan page) {
-  bool zero = page[0] == 0 && memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
-  return zero ? 0 : HashOf64(page, address);
+  return IsZero(page) ? 0 : HashOf64(page, address);
 }
 
 uint32_t BucketPart(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }

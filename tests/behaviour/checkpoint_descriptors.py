@@ -177,7 +177,7 @@ u6 = bound("::1", socket.AF_INET6); any6 = bound("::", socket.AF_INET6)
 to_u = [(v, b"one", v.getsockname()), (gone, b"", gone.getsockname()), (u, b"itself", u.getsockname()), (any4, b"x" * 60000, at(any4, "127.0.0.1"))]
 for s, data, _ in to_u: s.sendto(data, u.getsockname())
 v.sendto(b"mapped", at(any6, "127.0.0.1")); u6.sendto(b"six", at(any6, "::1")); any6.sendto(b"back", u6.getsockname())
-u.connect(v.getsockname()); gone_at = gone.getsockname(); gone.close()
+u.connect(v.getsockname()); gone.close()
 ready()
 for _, data, who in to_u: print(u.recvfrom(1 << 16) == (data, who), end=" ")
 print()
