@@ -16,6 +16,8 @@ struct Hash128 {
 
 Hash128 HashOf128(ByteSpan bytes);
 uint64_t HashOf64(ByteSpan bytes, uint64_t seed = 0);
+// That of the one with the other behind it.
+uint64_t HashOf64(ByteSpan first, ByteSpan second, uint64_t seed);
 
 }  // namespace retake
 

@@ -1,3 +1,4 @@
+#define XXH_STATIC_LINKING_ONLY  // the state on the stack
 #include <xxhash.h>
 
 #include "arch/hash.h"
@@ -11,6 +12,13 @@ Hash128 HashOf128(ByteSpan bytes) {
 
 uint64_t HashOf64(ByteSpan bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+uint64_t HashOf64(ByteSpan first, ByteSpan second, uint64_t seed) {
+  XXH3_state_t state;
+  XXH3_64bits_reset_withSeed(&state, seed);
+  for (ByteSpan part : {first, second}) XXH3_64bits_update(&state, part.data(), part.size());
+  return XXH3_64bits_digest(&state);
 }
 
 }  // namespace retake

@@ -8,6 +8,8 @@
 extern "C" {
 void retake_avx2_hash128(const void* bytes, size_t size, uint64_t* low, uint64_t* high);
 uint64_t retake_avx2_hash64(const void* bytes, size_t size, uint64_t seed);
+uint64_t retake_avx2_hash64_of_two(const void* first, size_t first_size, const void* second,
+                                   size_t second_size, uint64_t seed);
 }
 
 #endif  // RETAKE_ARCH_X86_64_HASH_AVX2_H_

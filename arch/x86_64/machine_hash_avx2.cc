@@ -22,6 +22,15 @@ void retake_avx2_hash128(const void* bytes, size_t size, uint64_t* low, uint64_t
 uint64_t retake_avx2_hash64(const void* bytes, size_t size, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes, size, seed);
 }
+
+uint64_t retake_avx2_hash64_of_two(const void* first, size_t first_size, const void* second,
+                                   size_t second_size, uint64_t seed) {
+  XXH3_state_t state;
+  XXH3_64bits_reset_withSeed(&state, seed);
+  XXH3_64bits_update(&state, first, first_size);
+  XXH3_64bits_update(&state, second, second_size);
+  return XXH3_64bits_digest(&state);
+}
 #ifdef __clang__
 #pragma clang attribute pop
 #endif

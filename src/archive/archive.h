@@ -79,9 +79,10 @@ struct PackedSection {
   uint16_t kind = 0;
   uint16_t flags = 0;
   uint32_t raw_size = 0;
-  // Room for the header, then the payload.
-  std::unique_ptr<uint8_t[]> bytes;
-  size_t size = 0, capacity = 0;
+  // As it goes to the file: what was packed, which must be there still, or `room`.
+  ByteSpan stored;
+  std::unique_ptr<uint8_t[]> room;
+  size_t capacity = 0;  // of the room
 
   // Forgets what there is, without giving room back. What comes instead isn't set to anything.
   void Reserve(size_t bytes_wanted);
@@ -94,7 +95,7 @@ class SectionPacker {
   ~SectionPacker();
   SectionPacker(SectionPacker&&) noexcept;
 
-  // With a zstd `level`, compressed where that makes it smaller.
+  // With a zstd `level`, compressed where that makes it smaller; else `out` refers to `payload`.
   void Pack(uint16_t kind, uint16_t flags, ByteSpan payload, int level, PackedSection& out);
 
  private:

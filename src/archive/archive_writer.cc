@@ -23,7 +23,7 @@ SectionPacker::SectionPacker(SectionPacker&&) noexcept = default;
 
 void PackedSection::Reserve(size_t bytes_wanted) {
   if (capacity >= bytes_wanted) return;
-  bytes = std::make_unique_for_overwrite<uint8_t[]>(bytes_wanted);
+  room = std::make_unique_for_overwrite<uint8_t[]>(bytes_wanted);
   capacity = bytes_wanted;
 }
 
@@ -32,24 +32,20 @@ void SectionPacker::Pack(uint16_t kind, uint16_t flags, ByteSpan payload, int le
   out.kind = kind;
   out.flags = flags;
   out.raw_size = static_cast<uint32_t>(payload.size());
+  out.stored = payload;
   constexpr size_t kLeast = 64;
   if (level != kStoreOnly && payload.size() > kLeast) {
     if (!context_) context_.reset(ZSTD_createCCtx());
-    out.Reserve(kSectionHeaderBytes + ZSTD_compressBound(payload.size()));
+    out.Reserve(ZSTD_compressBound(payload.size()));
     size_t size = context_ == nullptr
                       ? payload.size()
-                      : ZSTD_compressCCtx(context_.get(), out.bytes.get() + kSectionHeaderBytes,
-                                          out.capacity - kSectionHeaderBytes, payload.data(),
-                                          payload.size(), level);
+                      : ZSTD_compressCCtx(context_.get(), out.room.get(), out.capacity,
+                                          payload.data(), payload.size(), level);
     if (!ZSTD_isError(size) && size < payload.size()) {
       out.flags |= kSectionCompressed;
-      out.size = kSectionHeaderBytes + size;
-      return;
+      out.stored = {out.room.get(), size};
     }
   }
-  out.size = kSectionHeaderBytes + payload.size();
-  out.Reserve(out.size);
-  std::ranges::copy(payload, out.bytes.get() + kSectionHeaderBytes);
 }
 
 ArchiveWriter::~ArchiveWriter() = default;
@@ -103,17 +99,15 @@ void ArchiveWriter::CutBack(uint64_t begin, size_t sections) {
 
 Status ArchiveWriter::AppendSection(PackedSection& section) {
   SectionInfo info{section.kind, section.flags, end_, section.raw_size,
-                   static_cast<uint32_t>(section.size - kSectionHeaderBytes)};
-  uint8_t* header = section.bytes.get();
-  memset(header, 0, kSectionHeaderBytes);
+                   static_cast<uint32_t>(section.stored.size())};
+  uint8_t header[kSectionHeaderBytes] = {};
   Put<uint16_t>(header + kKindOffset, info.kind);
   Put<uint16_t>(header + kFlagsOffset, info.flags);
   Put<uint32_t>(header + kRawSizeOffset, info.raw_size);
   Put<uint32_t>(header + kStoredSizeOffset, info.stored_size);
-  ByteSpan bytes(header, section.size);
-  Put<uint64_t>(header, Checksum(bytes.subspan(sizeof(uint64_t)), end_));
-  TRY(WriteAt(file_.get(), end_, bytes, name_));
-  end_ += bytes.size();
+  Put<uint64_t>(header, HashOf64(ByteSpan(header).subspan(sizeof(uint64_t)), section.stored, end_));
+  TRY(WriteAt(file_.get(), end_, header, section.stored, name_));
+  end_ += sizeof header + section.stored.size();
   if (section.kind != kTrailerSection) sections_.push_back(info);
   return {};
 }

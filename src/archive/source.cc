@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 
@@ -49,6 +50,18 @@ Result<size_t> MemorySource::ReadAt(uint64_t offset, std::span<uint8_t> buffer) 
   size_t size = std::min<size_t>(buffer.size(), bytes_.size() - offset);
   std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(offset), size, buffer.begin());
   return size;
+}
+
+Status WriteAt(int fd, uint64_t offset, ByteSpan first, ByteSpan second, const std::string& name) {
+  iovec parts[] = {{const_cast<uint8_t*>(first.data()), first.size()},
+                   {const_cast<uint8_t*>(second.data()), second.size()}};
+  size_t put =
+      static_cast<size_t>(std::max<ssize_t>(pwritev(fd, parts, 2, static_cast<off_t>(offset)), 0));
+  // The rest, or why it can't be written.
+  size_t of_first = std::min(put, first.size());
+  TRY(WriteAt(fd, offset + of_first, first.subspan(of_first), name));
+  size_t of_second = put - of_first;
+  return WriteAt(fd, offset + first.size() + of_second, second.subspan(of_second), name);
 }
 
 Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, const std::string& name) {

@@ -59,6 +59,8 @@ Result<Fd> OpenRegularFile(const std::string& path);
 Result<size_t> ReadAt(int fd, uint64_t offset, std::span<uint8_t> buffer, const std::string& name);
 // Writes all of `bytes` at `offset`, through short writes and interruptions.
 Status WriteAt(int fd, uint64_t offset, ByteSpan bytes, const std::string& name);
+// ... of two, the second behind the first: with one call, as a rule.
+Status WriteAt(int fd, uint64_t offset, ByteSpan first, ByteSpan second, const std::string& name);
 
 }  // namespace retake
 

@@ -18,6 +18,9 @@ TEST(Hash, IsTheLibrarysForEveryLength) {
     XXH128_hash_t wide = XXH3_128bits(part.data(), part.size());
     ASSERT_EQ(HashOf128(part), (Hash128{wide.low64, wide.high64})) << size;
     ASSERT_EQ(HashOf64(part), XXH3_64bits(part.data(), part.size())) << size;
+    ASSERT_EQ(HashOf64(part.first(part.size() / 3), part.subspan(part.size() / 3), size),
+              XXH3_64bits_withSeed(part.data(), part.size(), size))
+        << size;
     ASSERT_EQ(HashOf64(part, size + 1), XXH3_64bits_withSeed(part.data(), part.size(), size + 1))
         << size;
   }
