@@ -30,9 +30,21 @@ bool IsNameless(const Mapping& mapping) {
          mapping.name.starts_with("anon_hugepage");
 }
 
+// What the kernel calls memory that was asked for with MAP_HUGETLB and of no file.
+bool IsHugeName(std::string_view name) { return name.find("anon_hugepage") <= 1; }
+
 // Regions that have pages of the process's own.
 bool IsPrivate(const MemoryRegion& region) {
   return region.kind == MemoryKind::kAnonymous || region.kind == MemoryKind::kFile;
+}
+
+bool IsPrivateHuge(const MemoryRegion& region) {
+  return region.kind == MemoryKind::kAnonymous && (region.flags & kHugeTlb) != 0 &&
+         IsHugeName(region.name);
+}
+
+bool IsShared(const MemoryRegion& region) {
+  return region.kind == MemoryKind::kSharedFile || region.kind == MemoryKind::kSharedObject;
 }
 
 bool HoldsUserfaultfd(pid_t pid) {
@@ -62,7 +74,8 @@ void FindLosses(const MemoryRegion& region, const MappingDetails& details, pid_t
       lose("isn't all there yet: a userfaultfd brings it, a restore's", LossNature::kPassing);
     }
   }
-  if ((details.flags & kHugeTlb) != 0) lose("is of pages of hugetlbfs, which aren't kept yet");
+  if ((details.flags & kHugeTlb) != 0 && !IsPrivateHuge(region) && !IsShared(region))
+    lose("shows a file of hugetlbfs privately, which isn't kept");
   if (region.has_kernels_key())
     lose("can be executed only, which is kept, but not that it can't be read (a protection key)");
   if (region.name.starts_with("/SYSV"))
@@ -178,6 +191,12 @@ Status ProcessMemory::AddWhatCopyLacks(const OwnPages& own, const ProcessState& 
   OwnPages of_copy = TRY(OwnPages::Of(copy_->pid()));
   for (const MemoryRegion& region : process.memory) {
     if (!IsPrivate(region)) continue;
+    // A copy loses those that the original writes to, where no page is left for it.
+    if (IsPrivateHuge(region)) {
+      TRY(AddToSaved(own, region));
+      saved_regions_.push_back(region.start);
+      continue;
+    }
     bool there = Containing(copied, region.start, std::identity()) != nullptr;
     // What isn't there can't tell its flags either.
     if (!there && details_.empty()) TRY(ReadDetails());
@@ -219,6 +238,7 @@ void ProcessMemory::SetDetails(std::span<const MappingDetails> details, ProcessS
     }
     region.flags |= found->flags;
     region.protection_key = found->protection_key;
+    if ((found->flags & kHugeTlb) != 0) region.huge_page_size = found->page_size;
     if (region.kind != MemoryKind::kKernel) FindLosses(region, *found, process.pid, losses);
   }
 }
@@ -323,6 +343,10 @@ MemoryKind RegionFinder::FindObject(const TaskMemory& memory, const Mapping& sho
   // A private mapping of something that can't be opened again: all that it shows is kept.
   if (!mapping.shared) {
     region.offset = 0;
+    if (IsHugeName(mapping.name)) {
+      region.flags |= kHugeTlb;
+      return MemoryKind::kAnonymous;
+    }
     region.flags |= kWholeContents;
     return MemoryKind::kAnonymous;
   }

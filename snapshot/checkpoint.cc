@@ -63,6 +63,7 @@ class Checkpoint {
     if (GoesOnAtOnce() && !IsHeld()) Release();
     for (size_t i = 0; i < memories_.size(); ++i) {
       if (memories_[i] != nullptr) TRY(memories_[i]->Complete(image_.processes[i], image_.losses));
+      objects_.Describe(image_.processes[i].memory);
     }
     descriptors_.FindOutside();
     CheckpointReport report;

@@ -33,8 +33,11 @@ class Checker {
       return MakeError("a page size of {} bytes", page_);
     if (image_.processes.empty()) return MakeError("it holds no processes");
     for (size_t i = 0; i < image_.processes.size(); ++i) TRY(CheckProcess(i));
-    for (const SharedObject& object : image_.shared_objects)
+    for (const SharedObject& object : image_.shared_objects) {
       TRY(CheckPages(object.pages, RoundUp(object.size)));
+      if (!IsOfHugePages(object.size, object.huge_page_size))
+        return MakeError("{} with pages of {} bytes", object.name, object.huge_page_size);
+    }
     for (const NamedFile& file : image_.mapped_files)
       TRY(CheckPages(file.pages, RoundUp(file.size)));
     for (const OpenFile& file : image_.open_files) {
@@ -47,6 +50,10 @@ class Checker {
  private:
   uint64_t RoundUp(uint64_t size) const {
     return size > kHighestAddress ? size : (size + page_ - 1) / page_ * page_;
+  }
+
+  static bool IsOfHugePages(uint64_t size, uint64_t page) {
+    return page == 0 || (std::has_single_bit(page) && size % page == 0);
   }
 
   bool HasItsPart(const OpenFile& file) const {
@@ -102,6 +109,8 @@ class Checker {
         return MakeError("process {} with a mapping of {} bytes at {:#x}", process.pid, region.size,
                          region.start);
       }
+      if (!IsOfHugePages(region.size, region.huge_page_size))
+        return MakeError("process {} with pages of {} bytes", process.pid, region.huge_page_size);
       end = region.start + region.size;
       bool file = region.kind == MemoryKind::kFile || region.kind == MemoryKind::kSharedFile;
       size_t objects = file ? image_.mapped_files.size() : image_.shared_objects.size();

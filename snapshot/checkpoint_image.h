@@ -287,6 +287,7 @@ struct MemoryRegion {
   uint32_t object = 0;          // kFile, kSharedFile: of files; kSharedObject: of shared objects
   uint64_t offset = 0;          // into it
   uint32_t protection_key = 0;  // pkeys(7); 0: none
+  uint64_t huge_page_size = 0;  // bytes; of hugetlbfs
   std::string name;
 
   // What can be executed only has a key of the kernel's, that nobody can ask for.
@@ -326,6 +327,7 @@ void Visit(V& visit, MemoryRegion& region) {
   visit("object", region.object);
   visit("offset", region.offset);
   visit("protection_key", region.protection_key);
+  visit("huge_page_size", region.huge_page_size);
   visit("name", region.name);
 }
 
@@ -336,8 +338,9 @@ struct SharedObject {
   std::vector<PageRange> pages;
   std::string name;
   uint32_t mode = 0600;
-  bool is_memory = true;  // else a file of a file system
-  uint32_t seals = 0;     // F_SEAL_*
+  bool is_memory = true;        // else a file of a file system
+  uint32_t seals = 0;           // F_SEAL_*
+  uint64_t huge_page_size = 0;  // bytes; of hugetlbfs
 };
 
 template <typename V>
@@ -350,6 +353,7 @@ void Visit(V& visit, SharedObject& object) {
   visit("mode", object.mode);
   visit("is_memory", object.is_memory);
   visit("seals", object.seals);
+  visit("huge_page_size", object.huge_page_size);
 }
 
 enum class ProcessCondition : uint8_t { kRunning = 0, kStopped, kZombie };

@@ -23,6 +23,7 @@
 #include "snapshot/descriptors.h"
 #include "snapshot/file_contents.h"
 #include "snapshot/first_process.h"
+#include "snapshot/huge_pages.h"
 #include "snapshot/io_signals.h"
 #include "snapshot/kept_files.h"
 #include "snapshot/machine_clocks.h"
@@ -180,7 +181,10 @@ class Restorer {
     if (object.is_memory) {
       std::string name = object.name;
       if (name.starts_with("/memfd:")) name = name.substr(7, name.rfind(" (deleted)") - 7);
-      Fd memory(memfd_create(name.substr(0, 200).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+      unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+      if (object.huge_page_size != 0)
+        flags |= MFD_HUGETLB | static_cast<unsigned>(HugePageFlags(object.huge_page_size));
+      Fd memory(memfd_create(name.substr(0, 200).c_str(), flags));
       if (!memory) return ErrnoError("can't make shared memory");
       return memory;
     }
@@ -198,7 +202,11 @@ class Restorer {
     if (fchmod(memory.get(), object.mode & 07777) != 0 ||
         ftruncate(memory.get(), static_cast<off_t>(object.size)) != 0)
       return ErrnoError("can't make {} of {} bytes", object.name, object.size);
-    TRY(checkpoint_.CopyPages(object.pages, object.size, memory.get(), object.name));
+    if (object.huge_page_size != 0) {
+      TRY(FillHugePages(checkpoint_, object, memory.get()));
+    } else {
+      TRY(checkpoint_.CopyPages(object.pages, object.size, memory.get(), object.name));
+    }
     return Keep(memory, material_.shared_objects);
   }
 

@@ -9,6 +9,7 @@
 
 #include "base/features.h"
 #include "base/syscall.h"
+#include "snapshot/huge_pages.h"
 #include "snapshot/restored_process.h"
 #include "tracee/ptrace.h"
 
@@ -74,7 +75,7 @@ Status RestoredProcess::EmptyMemory(const std::vector<Mapping>& mappings) {
 }
 
 Status RestoredProcess::MapRegions(const ProcessState& state) {
-  std::vector<BatchCall> calls;
+  std::vector<BatchCall> calls, huge;
   for (const MemoryRegion& region : state.memory) {
     uint64_t flags = MAP_FIXED_NOREPLACE;
     uint64_t fd = ~uint64_t{0};
@@ -87,6 +88,7 @@ Status RestoredProcess::MapRegions(const ProcessState& state) {
       case MemoryKind::kAnonymous:
         flags |= MAP_ANONYMOUS;
         flags |= (region.flags & kDroppable) != 0 ? kMapDroppable : MAP_PRIVATE;
+        if (region.huge_page_size != 0) flags |= MAP_HUGETLB | HugePageFlags(region.huge_page_size);
         prot |= PROT_READ | PROT_WRITE;
         break;
       case MemoryKind::kFile:
@@ -104,9 +106,14 @@ Status RestoredProcess::MapRegions(const ProcessState& state) {
         break;
     }
     uint64_t offset = fd == ~uint64_t{0} ? 0 : region.offset;
-    calls.push_back(MakeCall(Sys::mmap, region.start, region.size, prot, flags, fd, offset));
+    (region.huge_page_size == 0 ? calls : huge)
+        .push_back(MakeCall(Sys::mmap, region.start, region.size, prot, flags, fd, offset));
   }
   TRY(Run(calls, "can't map its memory"));
+  TRY(Run(huge,
+          "can't map its memory of huge pages, of which too few may be set aside "
+          "(vm.nr_hugepages)"));
+  calls.insert(calls.end(), huge.begin(), huge.end());
   for (const BatchCall& call : calls) {
     if (call.result != call.args[0])
       return Error(0, fmt::format("can't map its memory at {:#x}", call.args[0]), pid_);

@@ -1,6 +1,8 @@
 #include "snapshot/shared_objects.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,12 +34,22 @@ void SharedObjects::HeldBy(uint32_t index, Fd file) {
   if (fstat(file.get(), &status) == 0) {
     objects_[index].size = std::max(objects_[index].size, static_cast<uint64_t>(status.st_size));
   }
+  struct statfs system {};
+  if (fstatfs(file.get(), &system) == 0 && system.f_type == HUGETLBFS_MAGIC)
+    objects_[index].huge_page_size = static_cast<uint64_t>(system.f_bsize);
   sources_[index].file = std::move(file);
 }
 
 void SharedObjects::ShownBy(uint32_t index, pid_t pid, uint64_t start, uint64_t size,
                             uint64_t offset) {
   sources_[index].showings.push_back({pid, start, size, offset});
+}
+
+void SharedObjects::Describe(std::span<const MemoryRegion> regions) {
+  for (const MemoryRegion& region : regions) {
+    if (region.kind == MemoryKind::kSharedObject && region.huge_page_size != 0)
+      objects_[region.object].huge_page_size = region.huge_page_size;
+  }
 }
 
 Status SharedObjects::Save(PageRoom& room) {

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,9 @@ class SharedObjects {
   // ... or else from a mapping of `size` bytes at `start` in process `pid`, which shows it from
   // `offset` on.
   void ShownBy(uint32_t index, pid_t pid, uint64_t start, uint64_t size, uint64_t offset);
+
+  // What the mappings of a process tell of those that they show.
+  void Describe(std::span<const MemoryRegion> regions);
 
   // Reads the contents of all: while their owners stand still, since others may write to them too.
   Status Save(PageRoom& room);

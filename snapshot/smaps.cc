@@ -57,6 +57,14 @@ constexpr FlagName kFlagNames[] = {
     {"gu", 0},
 };
 
+// The number that a line tells, which may have none.
+template <typename T>
+void TakeNumber(std::string_view line, T& out) {
+  size_t digit = line.find_first_of("0123456789");
+  if (digit != std::string_view::npos)
+    std::from_chars(line.data() + digit, line.data() + line.size(), out);
+}
+
 void TakeFlags(std::string_view words, MappingDetails& out) {
   while (!words.empty()) {
     size_t start = words.find_first_not_of(' ');
@@ -90,10 +98,11 @@ Result<std::vector<MappingDetails>> ParseSmaps(std::string_view text) {
     } else if (!all.empty() && line.starts_with("VmFlags:")) {
       TakeFlags(line.substr(8), all.back());
     } else if (!all.empty() && line.starts_with("ProtectionKey:")) {
-      size_t digit = line.find_first_of("0123456789");
-      if (digit != std::string_view::npos) {
-        std::from_chars(line.data() + digit, line.data() + line.size(), all.back().protection_key);
-      }
+      TakeNumber(line, all.back().protection_key);
+    } else if (!all.empty() && line.starts_with("KernelPageSize:")) {
+      constexpr uint64_t kKiB = 1024;
+      TakeNumber(line, all.back().page_size);
+      all.back().page_size *= kKiB;
     }
   }
   return all;

@@ -13,6 +13,7 @@ struct MappingDetails {
   Mapping mapping;
   uint64_t flags = 0;  // RegionFlag of snapshot/checkpoint_image.h
   uint32_t protection_key = 0;
+  uint64_t page_size = 0;  // bytes
   std::string
       unknown_flags;  // mnemonics that this retake doesn't know, each with a space before it
 };

@@ -156,6 +156,50 @@ def memory(bench):
     expect(bench.lines()[1:], ["same"], "its memory")
 
 
+def hugetlb(bench):
+    """Pages of hugetlbfs: private, shared with a child, and of a memfd that has holes."""
+    bench.python(PRELUDE + """
+import re
+HUGE = int(re.search(r"Hugepagesize: *(\\d+)", open("/proc/meminfo").read())[1]) << 10
+HUGETLB = 0x40000
+large = bytearray(100 << 20)  # so that it is read from a copy, when it goes on at once
+private = mmap.mmap(-1, 2 * HUGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | HUGETLB)
+private[HUGE // 2:HUGE // 2 + 4] = b"half"
+shared = mmap.mmap(-1, HUGE, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | HUGETLB)
+file = os.memfd_create("huge", os.MFD_HUGETLB | os.MFD_ALLOW_SEALING)
+os.ftruncate(file, 3 * HUGE)
+shown = mmap.mmap(file, HUGE, mmap.MAP_SHARED, offset=2 * HUGE)
+shown[HUGE - 4:] = b"last"
+fcntl.fcntl(file, 1033, 4)  # F_ADD_SEALS, F_SEAL_GROW
+asked, told = os.pipe(), os.pipe()
+if os.fork() == 0:
+    while word := os.read(asked[0], 4):
+        shared[:4] = word
+        os.write(told[1], b"x")
+    os._exit(0)
+def of_child(word):
+    os.write(asked[1], word)
+    return os.read(told[0], 1) == b"x" and shared[:4]
+def kernel_page(m):
+    address = ctypes.addressof(ctypes.c_char.from_buffer(m))
+    smaps = open("/proc/self/smaps").read()
+    return int(re.search(rf"^{address:x}-.*?KernelPageSize: *(\\d+)", smaps, re.M | re.S)[1]) << 10 == HUGE
+def state():
+    return (private[HUGE // 2:HUGE // 2 + 4], private[-1], shown[HUGE - 4:], os.pread(file, 4, 3 * HUGE - 4), os.pread(file, 4, 0),
+            os.fstat(file).st_size // HUGE, fcntl.fcntl(file, 1034), [kernel_page(m) for m in (private, shared, shown)])
+of_child(b"once")
+before = state()
+ready()
+private[0:4] = b"more"
+print(shared[:4], of_child(b"anew"), private[0:4], before == state() or state())
+""")
+    bench.await_line("ready")
+    for _ in range(2):
+        bench.checkpoint(leave="running")
+    bench.around()
+    expect(bench.lines(), ["ready", "b'once' b'anew' b'more' True"], "its memory")
+
+
 # --- C07: the pause ---
 
 def copied_while_running(bench):
