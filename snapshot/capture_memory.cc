@@ -261,10 +261,10 @@ Status ProcessMemory::Write(ProcessState& process, CheckpointWriter& writer) {
     bool whole = (region.flags & kWholeContents) != 0;
     auto runs = whole ? std::vector<PageRun>{{region.start, end}} : TRY(own.In(region.start, end));
     bool skip_zeros = region.kind == MemoryKind::kAnonymous;
-    for (const PageRun& run : runs) wanted.push_back({run, skip_zeros});
+    for (const PageRun& run : runs) wanted.push_back({run, skip_zeros, nullptr});
   }
   std::vector<PageRun> unreadable;
-  TRY(WriteRuns(source, wanted, writer, process.pages, unreadable));
+  TRY(WriteRuns(wanted, &source, writer, process.pages, unreadable));
   for (const PageRun& run : TRY(FindGuards(own, unreadable, process)))
     return Error(EIO, fmt::format("its memory {}", CantRead(run)), process.pid);
   copy_.reset();

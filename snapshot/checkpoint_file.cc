@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
+#include <thread>
 
 namespace retake {
 namespace {
@@ -15,26 +16,15 @@ const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 // A whole checkpoint's image without its pages: more is damage.
 constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 
-// In which pages are looked for if they aren't compressed.
-constexpr uint64_t kUncompressedUnit = 64 << 10;
+// Threads that work for one writer, and pieces that each takes in a row: what is together in memory
+// is then so in the file, in a range for all of it.
+constexpr size_t kMostThreads = 8;
+constexpr size_t kInARow = kPageBlockBytes / kPagesAtOnce;
 
 std::string DirectoryOf(const std::string& path) {
   size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-void AddRange(PageRange range, std::vector<PageRange>& ranges) {
-  if (!ranges.empty()) {
-    PageRange& last = ranges.back();
-    bool follows = last.start + last.size == range.start && last.block == range.block &&
-                   (range.block == kZeroBlock || last.offset + last.size == range.offset);
-    if (follows) {
-      last.size += range.size;
-      return;
-    }
-  }
-  ranges.push_back(range);
 }
 
 }  // namespace
@@ -47,9 +37,7 @@ Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(const std::st
 }
 
 CheckpointWriter::CheckpointWriter(std::string path, Options options)
-    : path_(std::move(path)),
-      options_(options),
-      unit_(options.level == kStoreOnly ? std::max(kPageSize, kUncompressedUnit) : kPageSize) {}
+    : path_(std::move(path)), options_(options) {}
 
 CheckpointWriter::~CheckpointWriter() {
   if (!temporary_.empty()) unlinkat(directory_.get(), temporary_.c_str(), 0);
@@ -75,60 +63,67 @@ Status CheckpointWriter::Open() {
   }
   archive_ = TRY(ArchiveWriter::Create(std::move(file), path_, ArchiveContent::kCheckpoint,
                                        static_cast<uint8_t>(HostArch().id)));
-  packer_ = std::make_unique<BlockPacker>(*archive_, kPagesRecord, options_.level);
+  blocks_ = std::make_unique<PageBlocks>(*archive_, kPagesRecord);
+  builders_.emplace_back(*blocks_, options_.level);
   return {};
 }
 
-std::vector<PageUnit> CheckpointWriter::Divide(ByteSpan pages) const {
-  std::vector<PageUnit> units;
-  units.reserve(pages.size() / unit_ + 1);
-  while (!pages.empty()) {
-    PageUnit unit{.size = static_cast<uint32_t>(kPageSize), .zero = IsZero(pages.first(kPageSize))};
-    if (!unit.zero) {
-      size_t most = std::min(unit_, pages.size());
-      while (unit.size < most && !IsZero(pages.subspan(unit.size, kPageSize)))
-        unit.size += static_cast<uint32_t>(kPageSize);
-      unit.hash = HashOf128(pages.first(unit.size));
+Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zeros,
+                                  std::vector<PageRange>& ranges) {
+  return builders_[0].Add(start, pages, skip_zeros, ranges);
+}
+
+Status CheckpointWriter::AddPages(PageSource& source, std::vector<PageRange>& ranges) {
+  const size_t pieces = source.pieces();
+  const size_t rows = (pieces + kInARow - 1) / kInARow;
+  std::vector<std::vector<PageRange>> found(rows);
+  std::atomic<size_t> next = 0;
+  auto work = [&](BlockBuilder& builder) -> Status {
+    std::vector<uint8_t> room;
+    std::vector<PageSource::Stretch> stretches;
+    for (size_t row = 0; (row = next.fetch_add(1)) < rows;) {
+      size_t end = std::min((row + 1) * kInARow, pieces);
+      for (size_t piece = row * kInARow; piece < end; ++piece) {
+        stretches.clear();
+        TRY(source.Read(piece, room, stretches));
+        for (const PageSource::Stretch& stretch : stretches)
+          TRY(builder.Add(stretch.start, stretch.bytes, stretch.skip_zeros, found[row]));
+      }
     }
-    units.push_back(unit);
-    pages = pages.subspan(unit.size);
-  }
-  return units;
-}
+    // What is much is packed here, side by side with the others'.
+    return builder.size() < kPagesAtOnce ? Status() : builder.Flush();
+  };
 
-Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, std::span<const PageUnit> units,
-                                  bool skip_zeros, std::vector<PageRange>& ranges) {
-  for (const PageUnit& unit : units) {
-    KnownUnits::Place place;
-    if (!unit.zero) place = TRY(Keep(unit, pages.first(unit.size)));
-    if (!unit.zero || !skip_zeros) AddRange({start, unit.size, place.block, place.offset}, ranges);
-    pages = pages.subspan(unit.size);
-    start += unit.size;
+  size_t cpus = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMostThreads);
+  size_t count = std::clamp<size_t>(rows, 1, cpus);
+  while (builders_.size() < count) builders_.emplace_back(*blocks_, options_.level);
+  std::vector<Status> ended(count);
+  {
+    std::vector<std::jthread> others;
+    auto run = [&](size_t index) {
+      ended[index] = work(builders_[index]);
+      if (!ended[index].ok()) next = rows;
+    };
+    for (size_t i = 1; i < count; ++i) others.emplace_back(run, i);
+    run(0);
   }
+  for (const Status& status : ended) TRY(status);
+  for (const std::vector<PageRange>& row : found)
+    ranges.insert(ranges.end(), row.begin(), row.end());
   return {};
 }
 
-Result<KnownUnits::Place> CheckpointWriter::Keep(const PageUnit& unit, ByteSpan bytes) {
-  if (block_.size() + bytes.size() > kPageBlockBytes) TRY(FlushBlock());
-  auto [place, is_new] =
-      known_.TryEmplace(unit.hash, {blocks_, static_cast<uint32_t>(block_.size())});
-  if (is_new) {
-    if (block_.capacity() == 0) block_.reserve(kPageBlockBytes);
-    block_.insert(block_.end(), bytes.begin(), bytes.end());
-  }
-  return place;
-}
-
-Status CheckpointWriter::FlushBlock() {
-  if (block_.empty()) return {};
-  TRY(packer_->Add(block_));
-  ++blocks_;
-  return {};
+// Leaves nothing in the threads' blocks; says which is which, if that can't be told without.
+Status CheckpointWriter::FlushBlocks() {
+  for (BlockBuilder& builder : builders_) TRY(builder.Flush());
+  if (std::ranges::is_sorted(blocks_->written())) return {};
+  ByteWriter order;
+  for (uint32_t number : blocks_->written()) order.U32(number);
+  return archive_->Append(kOrderRecord, order.bytes(), 1);
 }
 
 Result<uint64_t> CheckpointWriter::Finish(const CheckpointImage& image) {
-  TRY(FlushBlock());
-  TRY(packer_->Finish());
+  TRY(FlushBlocks());
   ByteWriter bytes;
   EncodeFields(image, bytes);
   TRY(archive_->Append(kImageRecord, bytes.bytes(),
@@ -186,16 +181,27 @@ Status CheckpointReader::Load(const std::string& path) {
         "{} is not a whole checkpoint: {}", path,
         archive_->cut_reason().empty() ? "it was never finished" : archive_->cut_reason());
   }
-  const RecordInfo* image = nullptr;
+  const RecordInfo *image = nullptr, *order = nullptr;
   for (const RecordInfo& record : archive_->records()) {
-    if (record.kind == kImageRecord) image = &record;
-    if (record.kind == kPagesRecord) {
-      if (record.raw_size > kPageBlockBytes)
-        return MakeError("{} is damaged: a block of pages has {} bytes", path, record.raw_size);
-      blocks_.push_back(record);
+    switch (record.kind) {
+      case kImageRecord:
+        image = &record;
+        break;
+      case kOrderRecord:
+        order = &record;
+        break;
+      case kPagesRecord:
+        if (record.raw_size > kPageBlockBytes)
+          return MakeError("{} is damaged: a block of pages has {} bytes", path, record.raw_size);
+        blocks_.push_back(record);
+        break;
+      default:
+        return MakeError("{} has a record of a kind that this retake doesn't know: {}", path,
+                         record.kind);
     }
   }
   if (image == nullptr) return MakeError("{} is damaged: it holds no processes", path);
+  if (order != nullptr) TRY(PutInOrder(*order));
   std::vector<uint8_t> bytes;
   TRY(archive_->Read(*image, bytes, kMaxImageBytes));
   ByteReader in(bytes);
@@ -203,6 +209,25 @@ Status CheckpointReader::Load(const std::string& path) {
   TRY(in.status(fmt::format("the processes in {}", path)));
   Status sound = CheckImage(image_, static_cast<uint32_t>(blocks_.size()), kPageBlockBytes);
   if (!sound.ok()) return MakeError("{} is damaged: {}", path, sound.error().Message());
+  return {};
+}
+
+Status CheckpointReader::PutInOrder(const RecordInfo& order) {
+  Error damaged =
+      MakeError("{} is damaged: its blocks of pages are in no order", archive_->source().name());
+  if (order.raw_size != blocks_.size() * sizeof(uint32_t)) return damaged;
+  std::vector<uint8_t> bytes;
+  TRY(archive_->Read(order, bytes, order.raw_size));
+  ByteReader in(bytes);
+  std::vector<RecordInfo> by_number(blocks_.size());
+  std::vector<bool> there(blocks_.size());
+  for (const RecordInfo& block : blocks_) {
+    uint32_t number = in.U32();
+    if (number >= blocks_.size() || there[number]) return damaged;
+    by_number[number] = block;
+    there[number] = true;
+  }
+  blocks_ = std::move(by_number);
   return {};
 }
 

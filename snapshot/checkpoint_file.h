@@ -1,4 +1,5 @@
-// The file of a checkpoint: an archive whose records are blocks of pages, and one last record, the
+// The file of a checkpoint: an archive whose records are blocks of pages, where they aren't in the
+// order of their numbers the number of each (32 bits, of little endian), and one last record, the
 // CheckpointImage.
 //
 // It appears under its name when it is whole, and never before: what is written is a file without
@@ -8,31 +9,37 @@
 #define RETAKE_SNAPSHOT_CHECKPOINT_FILE_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "archive/archive.h"
-#include "snapshot/block_packer.h"
 #include "snapshot/checkpoint_image.h"
-#include "snapshot/known_units.h"
+#include "snapshot/page_blocks.h"
 
 namespace retake {
-
-// Bytes of a whole block of pages, and the most that any has.
-inline constexpr uint64_t kPageBlockBytes = 1 << 20;
 
 enum CheckpointRecord : uint16_t {
   kImageRecord = 1,
   kPagesRecord = 2,
+  kOrderRecord = 3,
 };
 
-// Pages that are kept in one piece, or one of zeros.
-struct PageUnit {
-  uint32_t size = 0;
-  bool zero = false;
-  Hash128 hash;
+// Much memory, or a file, in pieces that threads ask for side by side.
+class PageSource {
+ public:
+  // Whole pages.
+  struct Stretch {
+    uint64_t start = 0;
+    ByteSpan bytes;
+    bool skip_zeros = false;
+  };
+
+  virtual ~PageSource() = default;
+  virtual size_t pieces() const = 0;
+  // What a piece holds, which is some kPagesAtOnce at most: it may lie in `room`.
+  virtual Status Read(size_t piece, std::vector<uint8_t>& room, std::vector<Stretch>& out) = 0;
 };
 
 class CheckpointWriter {
@@ -47,39 +54,28 @@ class CheckpointWriter {
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
   ~CheckpointWriter();
 
-  // Whole pages, as they are looked for among those that are kept already: one by one, or, if
-  // nothing is to be compressed, several at once, since that is asked for to be quick to restore,
-  // which many ranges aren't. It takes long, and any thread may do it.
-  std::vector<PageUnit> Divide(ByteSpan pages) const;
-  // Keeps pages that stand at `start`, divided into `units`; adds where they went to `ranges`. Zero
-  // pages and units that are kept already take no room. With `skip_zeros`, zero pages aren't even
-  // said: where there is nothing, zeros are.
-  Status AddPages(uint64_t start, ByteSpan pages, std::span<const PageUnit> units, bool skip_zeros,
-                  std::vector<PageRange>& ranges);
-  Status AddPages(uint64_t start, ByteSpan pages, bool skip_zeros, std::vector<PageRange>& ranges) {
-    return AddPages(start, pages, Divide(pages), skip_zeros, ranges);
-  }
+  // Keeps whole pages that stand at `start`; adds where they went to `ranges`. Zero pages and those
+  // that are kept already take no room. With `skip_zeros`, zero pages aren't even said: where there
+  // is nothing, zeros are.
+  Status AddPages(uint64_t start, ByteSpan pages, bool skip_zeros, std::vector<PageRange>& ranges);
+  // Keeps all of it, on all CPUs if it is much.
+  Status AddPages(PageSource& source, std::vector<PageRange>& ranges);
   // Writes the image, seals the file and gives it its name. Its size in bytes.
   Result<uint64_t> Finish(const CheckpointImage& image);
 
  private:
   CheckpointWriter(std::string path, Options options);
   Status Open();
-  // Where they are kept, once for all of the same bytes.
-  Result<KnownUnits::Place> Keep(const PageUnit& unit, ByteSpan bytes);
-  Status FlushBlock();
+  Status FlushBlocks();
   Status Publish();
 
   std::string path_;
   std::string temporary_;  // the file's name before it gets its own; empty: it has none
   Options options_;
-  size_t unit_;  // the most bytes that are looked for among what is kept, as a whole
   Fd directory_;
   std::unique_ptr<ArchiveWriter> archive_;
-  std::unique_ptr<BlockPacker> packer_;  // after the archive, which it writes to
-  std::vector<uint8_t> block_;
-  uint32_t blocks_ = 0;
-  KnownUnits known_;
+  std::unique_ptr<PageBlocks> blocks_;
+  std::deque<BlockBuilder> builders_;  // one per thread, the first for the one that calls
 };
 
 class CheckpointReader {
@@ -104,11 +100,12 @@ class CheckpointReader {
  private:
   CheckpointReader() = default;
   Status Load(const std::string& path);
+  Status PutInOrder(const RecordInfo& order);
 
   std::unique_ptr<ArchiveReader> archive_;
   const ArchDescription* arch_ = nullptr;
   CheckpointImage image_;
-  std::vector<RecordInfo> blocks_;
+  std::vector<RecordInfo> blocks_;  // by number
   std::vector<uint8_t> loaded_;
   uint32_t loaded_block_ = kZeroBlock;
   int fd_ = -1;

@@ -15,8 +15,6 @@
 namespace retake {
 namespace {
 
-constexpr uint64_t kAtOnce = 1 << 20;
-
 // Where data begins at `at` or behind it, in a file that may have holes.
 uint64_t NextData(int fd, uint64_t at, uint64_t size) {
   off_t found = lseek(fd, static_cast<off_t>(at), SEEK_DATA);
@@ -24,8 +22,37 @@ uint64_t NextData(int fd, uint64_t at, uint64_t size) {
   return errno == ENXIO ? size : at;
 }
 
+// A file, without its holes.
+class Contents : public PageSource {
+ public:
+  Contents(const NamedFile& file, int fd) : file_(file), fd_(fd) {
+    for (uint64_t at = 0; at < file.size; at += kPagesAtOnce) {
+      at = NextData(fd, at, file.size) / page_ * page_;
+      if (at < file.size) offsets_.push_back(at);
+    }
+  }
+
+  size_t pieces() const override { return offsets_.size(); }
+
+  Status Read(size_t piece, std::vector<uint8_t>& room, std::vector<Stretch>& out) override {
+    uint64_t at = offsets_[piece];
+    uint64_t size = std::min(kPagesAtOnce, file_.size - at);
+    // Zeros behind the end, up to a whole page.
+    room.resize((size + page_ - 1) / page_ * page_);
+    size_t got = TRY(ReadAt(fd_, at, room, file_.path));
+    std::fill(room.begin() + static_cast<ptrdiff_t>(got), room.end(), 0);
+    out.push_back({at, room, /*skip_zeros=*/true});
+    return {};
+  }
+
+ private:
+  const NamedFile& file_;
+  const int fd_;
+  const uint64_t page_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  std::vector<uint64_t> offsets_;
+};
+
 Status Keep(NamedFile& file, CheckpointWriter& writer) {
-  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   Fd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return ErrnoError("can't keep {} in the checkpoint", file.path);
   auto check = [&]() -> Status {
@@ -38,18 +65,8 @@ Status Keep(NamedFile& file, CheckpointWriter& writer) {
     return {};
   };
   TRY(check());
-  std::vector<uint8_t> buffer(kAtOnce);
-  for (uint64_t at = 0; at < file.size;) {
-    at = NextData(fd.get(), at, file.size) / page * page;
-    if (at >= file.size) break;
-    uint64_t size = std::min(kAtOnce, file.size - at);
-    // Zeros behind the end, up to a whole page.
-    auto pages = std::span(buffer).first((size + page - 1) / page * page);
-    size_t got = TRY(ReadAt(fd.get(), at, pages, file.path));
-    std::ranges::fill(pages.subspan(got), 0);
-    TRY(writer.AddPages(at, pages, true, file.pages));
-    at += size;
-  }
+  Contents contents(file, fd.get());
+  TRY(writer.AddPages(contents, file.pages));
   TRY(check());
   file.kept = true;
   return {};
@@ -98,6 +115,7 @@ Status WriteBack(const NamedFile& file, int copy, const std::string& path) {
   // What was behind its end is gone, and what was a hole is one again.
   if (ftruncate(fd.get(), 0) != 0 || ftruncate(fd.get(), static_cast<off_t>(file.size)) != 0)
     return ErrnoError("can't rewind {} to {} bytes", path, file.size);
+  constexpr uint64_t kAtOnce = 1 << 20;
   std::vector<uint8_t> buffer(kAtOnce);
   for (const PageRange& range : file.pages) {
     if (range.block == kZeroBlock) continue;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "snapshot/write_runs.h"
+
 namespace retake {
 namespace {
 
@@ -109,14 +111,13 @@ Status SavedPages::AddBytes(uint64_t start, ByteSpan bytes, bool skip_zeros) {
 }
 
 Status SavedPages::Write(CheckpointWriter& writer, std::vector<PageRange>& pages) const {
-  std::vector<const Run*> runs;
+  std::vector<RunToWrite> runs;
   for (const Run& run : runs_) {
-    if (!run.bytes.empty()) runs.push_back(&run);
+    if (!run.bytes.empty()) runs.push_back({run.run, run.skip_zeros, run.bytes.data()});
   }
-  std::ranges::sort(runs, {}, [](const Run* run) { return run->run.start; });
-  for (const Run* run : runs)
-    TRY(writer.AddPages(run->run.start, run->bytes, run->skip_zeros, pages));
-  return {};
+  std::ranges::sort(runs, {}, [](const RunToWrite& run) { return run.run.start; });
+  std::vector<PageRun> none;
+  return WriteRuns(runs, nullptr, writer, pages, none);
 }
 
 }  // namespace retake

@@ -3,109 +3,88 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 namespace retake {
 namespace {
 
 const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-constexpr uint64_t kReadAtOnce = 1 << 20;
 
-// Pieces of the runs in their order, read and divided by a thread while earlier ones are in use.
-class ReadAhead {
+uint64_t SizeOf(const PageRun& run) { return run.end - run.start; }
+
+void AddPage(uint64_t start, std::vector<PageRun>& runs) {
+  if (runs.empty() || runs.back().end != start) runs.push_back({start, start});
+  runs.back().end += kPageSize;
+}
+
+// Runs, cut where they are too long for a piece, and together where they are short.
+class Runs : public PageSource {
  public:
-  struct Piece {
-    uint64_t start = 0;
-    size_t size = 0;  // bytes read; 0: the page at `start` can't be
-    bool skip_zeros = false;
-    std::vector<uint8_t> bytes;
-    std::vector<PageUnit> units;
-  };
-
-  ReadAhead(const TaskMemory& source, std::span<const RunToWrite> runs,
-            const CheckpointWriter& writer)
-      : source_(source), runs_(runs), writer_(writer), thread_([this] { ReadAll(); }) {}
-  ReadAhead(const ReadAhead&) = delete;
-  ReadAhead& operator=(const ReadAhead&) = delete;
-  ~ReadAhead() {
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
+  Runs(std::span<const RunToWrite> runs, const TaskMemory* source) : source_(source) {
+    uint64_t room = 0;
+    for (const RunToWrite& wanted : runs) {
+      uint64_t size = 0;
+      for (uint64_t offset = 0; offset < SizeOf(wanted.run); offset += size) {
+        size = std::min(SizeOf(wanted.run) - offset, kPagesAtOnce);
+        if (size > room) {
+          first_.push_back(runs_.size());
+          room = kPagesAtOnce;
+        }
+        uint64_t start = wanted.run.start + offset;
+        runs_.push_back({{start, start + size},
+                         wanted.skip_zeros,
+                         wanted.bytes == nullptr ? nullptr : wanted.bytes + offset});
+        room -= size;
+      }
     }
-    changed_.notify_all();
-    thread_.join();
+    unreadable_.resize(first_.size());
   }
 
-  // The next piece, valid until the next call; null at the end.
-  const Piece* Next() {
-    std::unique_lock lock(mutex_);
-    if (in_use_) ++taken_;
-    in_use_ = true;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return taken_ < read_ || finished_; });
-    return taken_ < read_ ? &pieces_[taken_ % pieces_.size()] : nullptr;
+  size_t pieces() const override { return first_.size(); }
+
+  Status Read(size_t piece, std::vector<uint8_t>& room, std::vector<Stretch>& out) override {
+    size_t end = piece + 1 < first_.size() ? first_[piece + 1] : runs_.size();
+    room.resize(kPagesAtOnce);
+    uint8_t* free = room.data();
+    for (size_t i = first_[piece]; i < end; ++i) {
+      const RunToWrite& wanted = runs_[i];
+      if (wanted.bytes != nullptr) {
+        out.push_back({wanted.run.start, {wanted.bytes, SizeOf(wanted.run)}, wanted.skip_zeros});
+        continue;
+      }
+      for (uint64_t at = wanted.run.start; at < wanted.run.end;) {
+        size_t got = source_->ReadSome(at, free, wanted.run.end - at) / kPageSize * kPageSize;
+        if (got > 0) out.push_back({at, {free, got}, wanted.skip_zeros});
+        if (got == 0) AddPage(at, unreadable_[piece]);
+        free += got;
+        at += got == 0 ? kPageSize : got;
+      }
+    }
+    return {};
+  }
+
+  void TellUnreadable(std::vector<PageRun>& out) const {
+    for (const std::vector<PageRun>& of_piece : unreadable_) {
+      for (const PageRun& run : of_piece) {
+        for (uint64_t at = run.start; at < run.end; at += kPageSize) AddPage(at, out);
+      }
+    }
   }
 
  private:
-  void ReadAll() {
-    for (const RunToWrite& wanted : runs_) {
-      for (uint64_t at = wanted.run.start; at < wanted.run.end;) {
-        Piece* piece = AwaitRoom();
-        if (piece == nullptr) return;
-        piece->bytes.resize(kReadAtOnce);
-        uint64_t size = std::min(wanted.run.end - at, kReadAtOnce);
-        size_t got = source_.ReadSome(at, piece->bytes.data(), size) / kPageSize * kPageSize;
-        piece->start = at;
-        piece->size = got;
-        piece->skip_zeros = wanted.skip_zeros;
-        piece->units = writer_.Divide(ByteSpan(piece->bytes).first(got));
-        at += got == 0 ? kPageSize : got;
-        std::lock_guard lock(mutex_);
-        ++read_;
-        changed_.notify_all();
-      }
-    }
-    std::lock_guard lock(mutex_);
-    finished_ = true;
-    changed_.notify_all();
-  }
-
-  Piece* AwaitRoom() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopping_ || read_ - taken_ < pieces_.size(); });
-    return stopping_ ? nullptr : &pieces_[read_ % pieces_.size()];
-  }
-
-  const TaskMemory& source_;
-  std::span<const RunToWrite> runs_;
-  const CheckpointWriter& writer_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::array<Piece, 4> pieces_;
-  size_t read_ = 0, taken_ = 0;  // pieces so far
-  bool in_use_ = false, finished_ = false, stopping_ = false;
-  std::thread thread_;  // last: it uses the others
+  const TaskMemory* source_;
+  std::vector<RunToWrite> runs_;
+  std::vector<size_t> first_;  // of each piece's
+  std::vector<std::vector<PageRun>> unreadable_;
 };
 
 }  // namespace
 
-Status WriteRuns(const TaskMemory& source, std::span<const RunToWrite> runs,
+Status WriteRuns(std::span<const RunToWrite> runs, const TaskMemory* source,
                  CheckpointWriter& writer, std::vector<PageRange>& pages,
                  std::vector<PageRun>& unreadable) {
-  ReadAhead pieces(source, runs, writer);
-  while (const ReadAhead::Piece* piece = pieces.Next()) {
-    if (piece->size > 0) {
-      TRY(writer.AddPages(piece->start, ByteSpan(piece->bytes).first(piece->size), piece->units,
-                          piece->skip_zeros, pages));
-      continue;
-    }
-    if (unreadable.empty() || unreadable.back().end != piece->start)
-      unreadable.push_back({piece->start, piece->start});
-    unreadable.back().end = piece->start + kPageSize;
-  }
+  Runs pieces(runs, source);
+  TRY(writer.AddPages(pieces, pages));
+  pieces.TellUnreadable(unreadable);
   return {};
 }
 

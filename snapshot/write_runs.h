@@ -1,4 +1,4 @@
-// Keeps what stretches of a process's memory hold, read while they are written.
+// Keeps what stretches of a process's memory hold.
 #ifndef RETAKE_SNAPSHOT_WRITE_RUNS_H_
 #define RETAKE_SNAPSHOT_WRITE_RUNS_H_
 
@@ -13,12 +13,13 @@ namespace retake {
 
 struct RunToWrite {
   PageRun run;
-  bool skip_zeros;  // zero pages need not be said
+  bool skip_zeros;                 // zero pages need not be said
+  const uint8_t* bytes = nullptr;  // what it holds, if that was read already
 };
 
-// Reads ahead on a thread of its own. Pages that can't be read are left out and added to
-// `unreadable`.
-Status WriteRuns(const TaskMemory& source, std::span<const RunToWrite> runs,
+// Keeps them in their order, on all CPUs. What wasn't read yet is read from `source` meanwhile;
+// pages that can't be are left out and added to `unreadable`.
+Status WriteRuns(std::span<const RunToWrite> runs, const TaskMemory* source,
                  CheckpointWriter& writer, std::vector<PageRange>& pages,
                  std::vector<PageRun>& unreadable);
 

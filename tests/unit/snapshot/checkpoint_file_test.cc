@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -39,6 +40,18 @@ class CheckpointFile : public testing::TestWithParam<int> {
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
     return bytes;
   }
+  // The memory of the first process.
+  static std::vector<uint8_t> ContentsOf(CheckpointReader& reader, size_t size) {
+    std::vector<uint8_t> contents(size);
+    for (const PageRange& range : reader.image().processes[0].pages) {
+      if (range.block == kZeroBlock) continue;
+      auto bytes = reader.Bytes(range);
+      EXPECT_TRUE(bytes.ok());
+      if (bytes.ok())
+        std::ranges::copy(*bytes, contents.begin() + static_cast<ptrdiff_t>(range.start));
+    }
+    return contents;
+  }
   static CheckpointImage ImageOf(std::vector<PageRange> pages, uint64_t size) {
     CheckpointImage image;
     image.requirements.page_size = kPage;
@@ -59,8 +72,8 @@ TEST_P(CheckpointFile, PagesComeBack) {
   // Many blocks, packed side by side; with a run of zeros and a repetition in them.
   std::vector<uint8_t> pages = RandomPages(1500, 1);
   std::fill_n(pages.begin() + static_cast<ptrdiff_t>(700 * kPage), 30 * kPage, 0);
-  // Behind the zeros by a multiple of what is looked for as one without compression.
-  std::copy_n(pages.begin(), 64 * kPage, pages.begin() + static_cast<ptrdiff_t>(890 * kPage));
+  // At a multiple of what is looked for as one without compression.
+  std::copy_n(pages.begin(), 64 * kPage, pages.begin() + static_cast<ptrdiff_t>(896 * kPage));
   auto writer = Writer();
   std::vector<PageRange> ranges;
   ASSERT_TRUE(writer->AddPages(0, pages, /*skip_zeros=*/false, ranges).ok());
@@ -75,15 +88,95 @@ TEST_P(CheckpointFile, PagesComeBack) {
 
   auto reader = CheckpointReader::Open(path());
   ASSERT_TRUE(reader.ok()) << reader.error().Message();
-  std::vector<uint8_t> back(pages.size());
-  for (const PageRange& range : (*reader)->image().processes[0].pages) {
-    if (range.block == kZeroBlock) continue;
-    auto bytes = (*reader)->Bytes(range);
-    ASSERT_TRUE(bytes.ok());
-    std::copy(bytes->begin(), bytes->end(), back.begin() + static_cast<ptrdiff_t>(range.start));
-  }
-  EXPECT_EQ(back, pages);
+  EXPECT_EQ(ContentsOf(**reader, pages.size()), pages);
   EXPECT_TRUE((*reader)->Verify().ok());
+}
+
+// Bytes in pieces, some of two stretches, which take long enough to be read side by side.
+class Pieces : public PageSource {
+ public:
+  explicit Pieces(ByteSpan bytes) : bytes_(bytes) {}
+  size_t pieces() const override { return bytes_.size() / kPagesAtOnce; }
+  Status Read(size_t piece, std::vector<uint8_t>& room, std::vector<Stretch>& out) override {
+    if (piece == failing_) return MakeError("piece {}", piece);
+    ByteSpan bytes = bytes_.subspan(piece * kPagesAtOnce, kPagesAtOnce);
+    room.assign(bytes.begin(), bytes.end());
+    size_t half = piece % 2 * kPagesAtOnce / 2;
+    if (half > 0) out.push_back({piece * kPagesAtOnce, ByteSpan(room).first(half), false});
+    out.push_back({piece * kPagesAtOnce + half, ByteSpan(room).subspan(half), false});
+    // The threads come to hold blocks at the same time, whichever begins.
+    usleep(500);
+    return {};
+  }
+  void FailAt(size_t piece) { failing_ = piece; }
+
+ private:
+  ByteSpan bytes_;
+  size_t failing_ = ~size_t{0};
+};
+
+TEST_P(CheckpointFile, ThreadsKeepPagesSideBySide) {
+  std::vector<uint8_t> pages = RandomPages(64 * kPagesAtOnce / kPage, 6);
+  // Some again, each a multiple of what is looked for away.
+  std::copy_n(pages.begin(), 2 * kPagesAtOnce, pages.begin() + 40 * kPagesAtOnce);
+  auto writer = Writer();
+  Pieces source(pages);
+  std::vector<PageRange> ranges;
+  ASSERT_TRUE(writer->AddPages(source, ranges).ok());
+  EXPECT_TRUE(std::ranges::is_sorted(ranges, {}, &PageRange::start));
+  auto size = writer->Finish(ImageOf(ranges, pages.size()));
+  ASSERT_TRUE(size.ok()) << size.error().Message();
+  EXPECT_GT(*size, 62 * kPagesAtOnce);
+  EXPECT_LT(*size, 62 * kPagesAtOnce + 4096);
+  auto reader = CheckpointReader::Open(path());
+  ASSERT_TRUE(reader.ok()) << reader.error().Message();
+  EXPECT_EQ(ContentsOf(**reader, pages.size()), pages);
+  EXPECT_TRUE((*reader)->Verify().ok());
+}
+
+TEST_P(CheckpointFile, APieceThatCantBeReadEndsIt) {
+  std::vector<uint8_t> pages = RandomPages(64 * kPagesAtOnce / kPage, 7);
+  auto writer = Writer();
+  Pieces source(pages);
+  source.FailAt(30);
+  std::vector<PageRange> ranges;
+  Status added = writer->AddPages(source, ranges);
+  ASSERT_FALSE(added.ok());
+  EXPECT_EQ(added.error().Message(), "piece 30");
+}
+
+// Blocks whose numbers aren't in the order in which they stand in the file.
+TEST_P(CheckpointFile, AnOrderThatIsNoneIsDamage) {
+  std::vector<uint8_t> pages = RandomPages(2 * kPageBlockBytes / kPage, 8);
+  ByteSpan halves[] = {ByteSpan(pages).subspan(kPageBlockBytes),
+                       ByteSpan(pages).first(kPageBlockBytes)};
+  std::vector<PageRange> ranges = {{0, kPageBlockBytes, 0, 0},
+                                   {kPageBlockBytes, kPageBlockBytes, 1, 0}};
+  auto open = [&](std::vector<uint32_t> numbers) {
+    Fd file(::open(path().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    auto archive = ArchiveWriter::Create(std::move(file), path(), ArchiveContent::kCheckpoint,
+                                         static_cast<uint8_t>(HostArch().id));
+    EXPECT_TRUE(archive.ok());
+    for (ByteSpan half : halves)
+      EXPECT_TRUE((*archive)->Append(kPagesRecord, half, GetParam()).ok());
+    EXPECT_TRUE((*archive)
+                    ->Append(kOrderRecord,
+                             {reinterpret_cast<const uint8_t*>(numbers.data()),
+                              numbers.size() * sizeof numbers[0]},
+                             1)
+                    .ok());
+    ByteWriter image;
+    EncodeFields(ImageOf(ranges, pages.size()), image);
+    EXPECT_TRUE((*archive)->Append(kImageRecord, image.bytes(), 1).ok());
+    EXPECT_TRUE((*archive)->Seal().ok());
+    return CheckpointReader::Open(path());
+  };
+  auto reader = open({1, 0});
+  ASSERT_TRUE(reader.ok()) << reader.error().Message();
+  EXPECT_EQ(ContentsOf(**reader, pages.size()), pages);
+  using Numbers = std::vector<uint32_t>;
+  for (const Numbers& numbers : {Numbers{}, Numbers{1}, {0, 0}, {1, 2}, {1, ~0U}, {1, 0, 0}})
+    EXPECT_FALSE(open(numbers).ok()) << testing::PrintToString(numbers);
 }
 
 TEST_P(CheckpointFile, ZerosAreLeftOutWhereAsked) {
