@@ -1,4 +1,5 @@
 // Writes the fuzzers' first inputs: fuzz_seeds DIRECTORY makes DIRECTORY/NAME/seed-N for each.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -160,6 +161,29 @@ Status WriteCheckpointSeeds() {
   return {};
 }
 
+// Blocks of pages in an order of their own.
+Status WriteOrderedCheckpointSeed() {
+  fs::path path = root / "checkpoint-in-order";
+  Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file) return ErrnoError("can't make {}", path.string());
+  auto archive =
+      TRY(ArchiveWriter::Create(std::move(file), path.string(), ArchiveContent::kCheckpoint, 1));
+  const std::vector<uint8_t> block(4096, 7);
+  ByteWriter order;
+  for (uint32_t number : {1, 2, 0}) {
+    TRY(archive->Append(kPagesRecord, block, 1));
+    order.U32(number);
+  }
+  TRY(archive->Append(kOrderRecord, order.bytes(), kStoreOnly));
+  ByteWriter image;
+  EncodeFields(SampleCheckpoint({{0x40'0000, 4096, 0, 0}, {0x40'1000, 4096, 2, 0}}), image);
+  TRY(archive->Append(kImageRecord, image.bytes(), 1));
+  TRY(archive->Seal());
+  WriteSeed("checkpoint", 4, 0, ReadAll(path));
+  fs::remove(path);
+  return {};
+}
+
 Status WriteSeeds() {
   int number = 0;
   for (const ArchDescription* arch : {&X86_64Description(), &Aarch64Description()}) {
@@ -221,6 +245,7 @@ int main(int argc, char** argv) {
   retake::root = argv[1];
   retake::Status written = retake::WriteSeeds();
   if (written.ok()) written = retake::WriteCheckpointSeeds();
+  if (written.ok()) written = retake::WriteOrderedCheckpointSeed();
   if (!written.ok()) fprintf(stderr, "%s\n", written.error().Message().c_str());
   return written.ok() ? 0 : 1;
 }
