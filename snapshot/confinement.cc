@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -24,6 +26,9 @@ namespace {
 constexpr std::array<std::string_view, 10> kNamespaces = {
     "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children",
     "user",   "uts"};
+// How nsenter(1) is told to enter each. What one has made, one may enter with one's own identity.
+constexpr std::array<std::string_view, kNamespaces.size()> kToEnter = {
+    "-C", "-i", "-m", "-n", "-p", "-p", "-T", "-T", "-U --preserve-credentials", "-u"};
 // A tree's time namespace is kept (snapshot/machine_clocks.h).
 constexpr size_t IndexOf(std::string_view name) {
   return static_cast<size_t>(std::ranges::find(kNamespaces, name) - kNamespaces.begin());
@@ -60,6 +65,7 @@ class Finder {
     for (const FrozenTask& task : process_.tasks) {
       std::string directory = fmt::format("/proc/{}/task/{}/ns", process_.pid, task.tid);
       Namespaces theirs = ReadNamespaces(directory);
+      std::vector<size_t> others;
       for (size_t i = 0; i < kNamespaces.size(); ++i) {
         // What holds for all is said once.
         if (task.tid != first && theirs[i] == firsts[i]) continue;
@@ -70,13 +76,13 @@ class Finder {
           Lose(task.tid, "namespace",
                fmt::format("which namespace ({}) it has can't be read", kNamespaces[i]),
                LossNature::kPossible);
-          continue;
+        } else if (i == kTimeForChildren) {
+          Lose(task.tid, "namespace", "its children would be in another time namespace than it is");
+        } else {
+          others.push_back(i);
         }
-        Lose(task.tid, "namespace",
-             fmt::format("it is in another namespace ({}) than this command: run this inside it "
-                         "(nsenter -t {} -a)",
-                         kNamespaces[i], task.tid));
       }
+      if (!others.empty()) LoseNamespaces(task.tid, others);
       if (task.tid == first) firsts = theirs;
       FindSeccomp(task.tid);
       if (task.tid == first) continue;
@@ -89,6 +95,19 @@ class Finder {
             LossNature nature = LossNature::kCertain) {
     losses_.push_back(
         {.pid = tid, .kind = std::move(kind), .what = std::move(what), .nature = nature});
+  }
+
+  void LoseNamespaces(pid_t tid, std::span<const size_t> others) {
+    std::vector<std::string_view> names, flags;
+    for (size_t i : others) {
+      names.push_back(kNamespaces[i]);
+      if (std::ranges::count(flags, kToEnter[i]) == 0) flags.push_back(kToEnter[i]);
+    }
+    bool one = others.size() == 1;
+    Lose(tid, "namespace",
+         fmt::format("it is in {} ({}) than this command: run this inside {} (nsenter -t {} {})",
+                     one ? "another namespace" : "other namespaces", fmt::join(names, ", "),
+                     one ? "it" : "them", tid, fmt::join(flags, " ")));
   }
 
   void FindSeccomp(pid_t tid) {

@@ -76,15 +76,13 @@ Result<Fd> OpenInternetSocket(const OpenFile& file, FdRestore& restore) {
   int reuses = 1;
   if (state.type == SOCK_STREAM)
     setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &reuses, sizeof reuses);
-  if (HasPort(state.name) && bind(fd.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
-                                  static_cast<socklen_t>(state.name.size())) != 0)
+  if (HasPort(state.name) && !BindSocket(fd.get(), state.name))
     return ErrnoError("can't bind a socket to {}", DescribeAddress(state.name));
   if (state.listening && listen(fd.get(), static_cast<int>(state.backlog)) != 0)
     return ErrnoError("can't listen at {}", DescribeAddress(state.name));
   TRY(ResendDatagrams(fd.get(), state, restore));
   if (state.type == SOCK_DGRAM && !state.peer_name.empty() &&
-      connect(fd.get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
-              static_cast<socklen_t>(state.peer_name.size())) != 0)
+      !ConnectSocket(fd.get(), state.peer_name))
     return ErrnoError("can't connect a socket to {}", DescribeAddress(state.peer_name));
   TRY(SetSocketOptions(fd.get(), state));
   TRY(RestoreAttachments(fd.get(), state));

@@ -323,8 +323,7 @@ Status SetNumber(int fd, int name, int value) {
 }
 
 Status BindTo(int fd, const SocketName& name) {
-  if (bind(fd, reinterpret_cast<const sockaddr*>(name.data()),
-           static_cast<socklen_t>(name.size())) != 0) {
+  if (!BindSocket(fd, name)) {
     return ErrnoError("can't bind a socket to {}, where something is, or was within a minute",
                       DescribeAddress(name));
   }
@@ -364,8 +363,7 @@ Result<Fd> NewSocket(const SocketState& state, const SocketName& name, PortBy by
 }
 
 Status ConnectTo(int fd, const SocketName& name) {
-  bool done = connect(fd, reinterpret_cast<const sockaddr*>(name.data()),
-                      static_cast<socklen_t>(name.size())) == 0;
+  bool done = ConnectSocket(fd, name);
   pollfd poller{fd, POLLOUT, 0};
   if (!done && errno == EINPROGRESS && poll(&poller, 1, kBound) == 1) {
     int error = 0;

@@ -230,9 +230,7 @@ Status RemoveDead(const SocketState& state) {
   struct stat status {};
   if (path.empty() || stat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return {};
   Fd probe(socket(AF_UNIX, state.type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
-              static_cast<socklen_t>(state.name.size())) == 0 ||
-      errno != ECONNREFUSED)
+  if (ConnectSocket(probe.get(), state.name) || errno != ECONNREFUSED)
     return MakeError("the socket {} is in use by another process", path);
   if (unlink(path.c_str()) != 0) return ErrnoError("can't replace the socket {}", path);
   return {};
@@ -266,13 +264,11 @@ Status Bind(int fd, const SocketState& state) {
   // A name that leads nowhere may have been deleted with all that it was in.
   std::optional<LentDirectories> lent;
   if (state.unlinked) lent.emplace(PathIn(state.name));
-  if (bind(fd, reinterpret_cast<const sockaddr*>(state.name.data()),
-           static_cast<socklen_t>(state.name.size())) != 0)
+  if (!BindSocket(fd, state.name))
     return ErrnoError("can't bind a socket to {}", PathIn(state.name));
   if (!state.queued.empty()) {
     Fd sender(socket(AF_UNIX, state.type | SOCK_CLOEXEC, 0));
-    if (connect(sender.get(), reinterpret_cast<const sockaddr*>(state.name.data()),
-                static_cast<socklen_t>(state.name.size())) != 0)
+    if (!ConnectSocket(sender.get(), state.name))
       return ErrnoError("can't put back what waited in a socket");
     TRY(Refill(sender.get(), state));
   }
@@ -333,8 +329,7 @@ Status ConnectUnixDatagrams(const FdRestore& restore) {
     const std::string& from = peer != nullptr ? peer->socket->directory : state.directory;
     WorkingDirectory there(from);
     if (!there) return ErrnoError("can't go to {}, where a socket was", from);
-    if (connect(restore.opened[i].get(), reinterpret_cast<const sockaddr*>(state.peer_name.data()),
-                static_cast<socklen_t>(state.peer_name.size())) != 0)
+    if (!ConnectSocket(restore.opened[i].get(), state.peer_name))
       return ErrnoError("can't connect a socket to {}", PathIn(state.peer_name));
   }
   return {};

@@ -262,6 +262,16 @@ int ReadNumber(int fd, int level, int name) {
   return value;
 }
 
+bool BindSocket(int fd, const SocketName& name) {
+  return bind(fd, reinterpret_cast<const sockaddr*>(name.data()),
+              static_cast<socklen_t>(name.size())) == 0;
+}
+
+bool ConnectSocket(int fd, const SocketName& name) {
+  return connect(fd, reinterpret_cast<const sockaddr*>(name.data()),
+                 static_cast<socklen_t>(name.size())) == 0;
+}
+
 std::vector<uint8_t> NameOf(int fd) { return ReadName(fd, getsockname); }
 std::vector<uint8_t> PeerNameOf(int fd) { return ReadName(fd, getpeername); }
 

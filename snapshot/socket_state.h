@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "snapshot/fd_kind.h"
+#include "snapshot/internet_address.h"
 
 namespace retake {
 
@@ -18,6 +19,9 @@ int ReadNumber(int fd, int level, int name);
 // As getsockname(2) and getpeername(2) give them; empty: it has none.
 std::vector<uint8_t> NameOf(int fd);
 std::vector<uint8_t> PeerNameOf(int fd);
+// As bind(2) and connect(2); false: errno says why not.
+bool BindSocket(int fd, const SocketName& name);
+bool ConnectSocket(int fd, const SocketName& name);
 // Domain, type, protocol, name, options; whether it listens.
 Result<SocketState> ReadSocket(int fd, uint64_t inode);
 // Sets those options that a new socket hasn't got by itself.

@@ -142,15 +142,13 @@ Result<TcpRepair> ReadConnection(int fd, std::vector<QueuedBytes>& queued) {
 Status MakeConnection(int fd, const SocketState& state) {
   const TcpRepair& repair = *state.repair;
   TRY(BeginRepair(fd));
-  if (bind(fd, reinterpret_cast<const sockaddr*>(state.name.data()),
-           static_cast<socklen_t>(state.name.size())) != 0)
+  if (!BindSocket(fd, state.name))
     return ErrnoError("can't bind a socket to {}", DescribeAddress(state.name));
   TRY(ChooseQueue(fd, TCP_SEND_QUEUE));
   TRY(Set(fd, TCP_QUEUE_SEQ, repair.sent));
   TRY(ChooseQueue(fd, TCP_RECV_QUEUE));
   TRY(Set(fd, TCP_QUEUE_SEQ, repair.received));
-  if (connect(fd, reinterpret_cast<const sockaddr*>(state.peer_name.data()),
-              static_cast<socklen_t>(state.peer_name.size())) != 0) {
+  if (!ConnectSocket(fd, state.peer_name)) {
     return ErrnoError("can't have the connection from {} to {} again", DescribeAddress(state.name),
                       DescribeAddress(state.peer_name));
   }

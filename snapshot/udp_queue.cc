@@ -35,7 +35,7 @@ Fd RawSocket(int family) { return Fd(socket(family, SOCK_RAW | SOCK_CLOEXEC, IPP
 Fd SocketAt(const Endpoint& end) {
   Fd fd(socket(end.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   SocketName name = SocketNameOf(end, end.family());
-  if (fd && bind(fd.get(), Address(name), Size(name)) != 0) fd.Reset();
+  if (fd && !BindSocket(fd.get(), name)) fd.Reset();
   return fd;
 }
 
@@ -49,7 +49,7 @@ bool IsOneSocket(const Endpoint& end) {
   Fd fd(socket(end.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   SocketName name = SocketNameOf(end, end.family());
   bool is_group = end.is_v4() ? IN_MULTICAST(ntohl(IPv4Of(end))) : end.address[0] == 0xff;
-  return !is_group && fd && connect(fd.get(), Address(name), Size(name)) == 0;
+  return !is_group && fd && ConnectSocket(fd.get(), name);
 }
 
 // By which something comes along with each datagram.

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/syscall.h"
+#include "snapshot/socket_state.h"
 #include "snapshot/unix_address.h"
 #include "tracee/ptrace.h"
 
@@ -162,8 +163,7 @@ bool EnterPlace(const Plan& plan) {
 }
 
 bool BindTo(const Fd& fd, const std::vector<uint8_t>& name) {
-  return !HasName(name) || bind(fd.get(), reinterpret_cast<const sockaddr*>(name.data()),
-                                static_cast<socklen_t>(name.size())) == 0;
+  return !HasName(name) || BindSocket(fd.get(), name);
 }
 
 struct ByPeer {
@@ -191,10 +191,8 @@ class Maker {
     }));
     TRY(ForEach(&Plan::connector, [](Plan& plan) {
       const std::vector<uint8_t>& name = plan.accepted_name();
-      return !plan.is_named ||
-             (BindTo(plan.connecting, plan.connecting_name()) &&
-              connect(plan.connecting.get(), reinterpret_cast<const sockaddr*>(name.data()),
-                      static_cast<socklen_t>(name.size())) == 0);
+      return !plan.is_named || (BindTo(plan.connecting, plan.connecting_name()) &&
+                                ConnectSocket(plan.connecting.get(), name));
     }));
     std::map<uint64_t, UnixPair> made;
     for (Plan& plan : plans_) {

@@ -267,7 +267,7 @@ def taken_again(bench):
     own.touch()
     wait_until("namespaces of its own", lambda: not own.exists())
     said = bench.run("checkpoint", "--check", pid, status=3).stdout
-    expect("another namespace (mnt)" in said, True, f"that those are named: {said}")
+    expect("other namespaces (mnt, user)" in said, True, f"that those are named: {said}")
     engine.kill_descendants()
     bench.go()
     bench.restore()
