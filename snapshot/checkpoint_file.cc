@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
+
+#include "base/side_by_side.h"
 
 namespace retake {
 namespace {
@@ -16,9 +16,8 @@ const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 // A whole checkpoint's image without its pages: more is damage.
 constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 
-// Threads that work for one writer, and pieces that each takes in a row: what is together in memory
-// is then so in the file, in a range for all of it.
-constexpr size_t kMostThreads = 8;
+// Pieces that a thread takes in a row: what is together in memory is then so in the file, in a
+// range for all of it.
 constexpr size_t kInARow = kPageBlockBytes / kPagesAtOnce;
 
 std::string DirectoryOf(const std::string& path) {
@@ -74,43 +73,34 @@ Status CheckpointWriter::AddPages(uint64_t start, ByteSpan pages, bool skip_zero
 }
 
 Status CheckpointWriter::AddPages(PageSource& source, std::vector<PageRange>& ranges) {
-  const size_t pieces = source.pieces();
-  const size_t rows = (pieces + kInARow - 1) / kInARow;
+  const size_t rows = (source.pieces() + kInARow - 1) / kInARow;
   std::vector<std::vector<PageRange>> found(rows);
-  std::atomic<size_t> next = 0;
-  auto work = [&](BlockBuilder& builder) -> Status {
+  struct Hands {
     std::vector<uint8_t> room;
     std::vector<PageSource::Stretch> stretches;
-    for (size_t row = 0; (row = next.fetch_add(1)) < rows;) {
-      size_t end = std::min((row + 1) * kInARow, pieces);
-      for (size_t piece = row * kInARow; piece < end; ++piece) {
-        stretches.clear();
-        TRY(source.Read(piece, room, stretches));
-        for (const PageSource::Stretch& stretch : stretches)
-          TRY(builder.Add(stretch.start, stretch.bytes, stretch.skip_zeros, found[row]));
-      }
-    }
-    // What is much is packed here, side by side with the others'.
-    return builder.size() < kPagesAtOnce ? Status() : builder.Flush();
   };
-
-  size_t cpus = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMostThreads);
-  size_t count = std::clamp<size_t>(rows, 1, cpus);
-  while (builders_.size() < count) builders_.emplace_back(*blocks_, options_.level);
-  std::vector<Status> ended(count);
-  {
-    std::vector<std::jthread> others;
-    auto run = [&](size_t index) {
-      ended[index] = work(builders_[index]);
-      if (!ended[index].ok()) next = rows;
-    };
-    for (size_t i = 1; i < count; ++i) others.emplace_back(run, i);
-    run(0);
-  }
-  for (const Status& status : ended) TRY(status);
+  std::vector<Hands> hands(ThreadsFor(rows));
+  while (builders_.size() < hands.size()) builders_.emplace_back(*blocks_, options_.level);
+  auto keep = [&](size_t thread, size_t row) -> Status {
+    auto& [room, stretches] = hands[thread];
+    size_t end = std::min((row + 1) * kInARow, source.pieces());
+    for (size_t piece = row * kInARow; piece < end; ++piece) {
+      stretches.clear();
+      TRY(source.Read(piece, room, stretches));
+      for (const PageSource::Stretch& stretch : stretches)
+        TRY(builders_[thread].Add(stretch.start, stretch.bytes, stretch.skip_zeros, found[row]));
+    }
+    return {};
+  };
+  TRY(SideBySide(rows, keep));
   for (const std::vector<PageRange>& row : found)
     ranges.insert(ranges.end(), row.begin(), row.end());
-  return {};
+  // What is much is packed here, and not by one thread at the end.
+  std::vector<BlockBuilder*> large;
+  for (BlockBuilder& builder : builders_) {
+    if (builder.size() >= kPagesAtOnce) large.push_back(&builder);
+  }
+  return SideBySide(large.size(), [&](size_t, size_t index) { return large[index]->Flush(); });
 }
 
 // Leaves nothing in the threads' blocks; says which is which, if that can't be told without.
@@ -202,6 +192,7 @@ Status CheckpointReader::Load(const std::string& path) {
   }
   if (image == nullptr) return MakeError("{} is damaged: it holds no processes", path);
   if (order != nullptr) TRY(PutInOrder(*order));
+  pages_.emplace(*archive_, blocks_);
   std::vector<uint8_t> bytes;
   TRY(archive_->Read(*image, bytes, kMaxImageBytes));
   ByteReader in(bytes);
@@ -232,10 +223,9 @@ Status CheckpointReader::PutInOrder(const RecordInfo& order) {
 }
 
 Status CheckpointReader::Verify() {
+  std::vector<uint8_t> bytes;
   for (const RecordInfo& block : blocks_) {
-    loaded_.clear();
-    loaded_block_ = kZeroBlock;
-    TRY(archive_->Read(block, loaded_, kPageBlockBytes));
+    TRY(archive_->Read(block, bytes, kPageBlockBytes));
   }
   auto check = [&](const std::vector<PageRange>& ranges) -> Status {
     for (const PageRange& range : ranges) {
@@ -253,16 +243,38 @@ Status CheckpointReader::Verify() {
   return {};
 }
 
-Result<ByteSpan> CheckpointReader::Bytes(const PageRange& range) {
+Result<ByteSpan> PageReader::Bytes(const PageRange& range) {
   if (range.block != loaded_block_) {
     loaded_.clear();
     loaded_block_ = kZeroBlock;
-    TRY(archive_->Read(blocks_.at(range.block), loaded_, kPageBlockBytes));
+    TRY(archive_.Read(blocks_.at(range.block), loaded_, kPageBlockBytes));
     loaded_block_ = range.block;
   }
   if (range.offset + range.size > loaded_.size())
     return MakeError("the checkpoint is damaged: a block of pages is short");
   return ByteSpan(loaded_).subspan(range.offset, range.size);
+}
+
+Status CheckpointReader::ReadByBlock(std::span<const PageRange> ranges, const UsePages& use) {
+  std::vector<std::span<const PageRange>> runs;
+  for (size_t i = 0; i < ranges.size();) {
+    size_t first = i;
+    while (i < ranges.size() && ranges[i].block == ranges[first].block) ++i;
+    runs.push_back(ranges.subspan(first, i - first));
+  }
+  // Each thread reads by a reader of its own.
+  std::vector<std::unique_ptr<ArchiveReader>> archives;
+  std::deque<PageReader> readers;
+  for (size_t i = 1; i < ThreadsFor(runs.size()); ++i) {
+    Fd file(fcntl(fd_, F_DUPFD_CLOEXEC, 0));
+    if (!file) return ErrnoError("can't read {} by several threads", archive_->source().name());
+    auto source = std::make_unique<FileSource>(std::move(file), archive_->source().name());
+    archives.push_back(TRY(ArchiveReader::Open(std::move(source))));
+    readers.emplace_back(*archives.back(), blocks_);
+  }
+  return SideBySide(runs.size(), [&](size_t thread, size_t run) {
+    return use(runs[run], thread == 0 ? *pages_ : readers[thread - 1]);
+  });
 }
 
 Status CheckpointReader::CopyPages(const std::vector<PageRange>& pages, uint64_t size, int fd,

@@ -10,7 +10,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,6 +81,21 @@ class CheckpointWriter {
   std::deque<BlockBuilder> builders_;  // one per thread, the first for the one that calls
 };
 
+// Reads pages of a checkpoint, for one thread.
+class PageReader {
+ public:
+  PageReader(ArchiveReader& archive, const std::vector<RecordInfo>& blocks)
+      : archive_(archive), blocks_(blocks) {}
+  // The pages of a range that isn't of zeros. The view is valid until the next call.
+  Result<ByteSpan> Bytes(const PageRange& range);
+
+ private:
+  ArchiveReader& archive_;
+  const std::vector<RecordInfo>& blocks_;
+  std::vector<uint8_t> loaded_;
+  uint32_t loaded_block_ = kZeroBlock;
+};
+
 class CheckpointReader {
  public:
   // Reads and checks the image; the pages are read when they are asked for. A trace, a file of
@@ -89,7 +107,11 @@ class CheckpointReader {
   // Reads all of it, and checks each checksum.
   Status Verify();
   // The pages of a range that isn't of zeros. The view is valid until the next call.
-  Result<ByteSpan> Bytes(const PageRange& range);
+  Result<ByteSpan> Bytes(const PageRange& range) { return pages_->Bytes(range); }
+  // Has `use` called with the ranges of each block, by several threads side by side. The ranges are
+  // sorted by block, and none is of zeros.
+  using UsePages = std::function<Status(std::span<const PageRange>, PageReader&)>;
+  Status ReadByBlock(std::span<const PageRange> ranges, const UsePages& use);
   // Writes pages of an object or a file of `size` bytes to `fd`, of which what isn't said is zero
   // already: the last page may be longer. `name` is for messages.
   Status CopyPages(const std::vector<PageRange>& pages, uint64_t size, int fd,
@@ -106,8 +128,7 @@ class CheckpointReader {
   const ArchDescription* arch_ = nullptr;
   CheckpointImage image_;
   std::vector<RecordInfo> blocks_;  // by number
-  std::vector<uint8_t> loaded_;
-  uint32_t loaded_block_ = kZeroBlock;
+  std::optional<PageReader> pages_;
   int fd_ = -1;
 };
 

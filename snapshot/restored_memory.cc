@@ -144,26 +144,24 @@ Status RestoredProcess::StartPager(LazyMemory memory, CheckpointReader& pages,
 }
 
 Status RestoredProcess::FillPages(std::vector<PageRange> ranges, CheckpointReader& pages) {
-  // By block, so that each is read once.
+  // By block, so that each is read once; zeros come last.
   std::ranges::stable_sort(ranges, {}, &PageRange::block);
-  std::vector<uint8_t> zeros;
-  std::vector<TaskMemory::Output> outputs;
-  for (size_t i = 0; i < ranges.size();) {
-    uint32_t block = ranges[i].block;
-    outputs.clear();
-    if (block == kZeroBlock) {
-      uint64_t most = 0;
-      for (size_t rest = i; rest < ranges.size(); ++rest) most = std::max(most, ranges[rest].size);
-      zeros.assign(most, 0);
-    }
-    for (; i < ranges.size() && ranges[i].block == block; ++i) {
-      ByteSpan bytes =
-          block == kZeroBlock ? ByteSpan(zeros).first(ranges[i].size) : TRY(pages.Bytes(ranges[i]));
-      outputs.push_back({ranges[i].start, bytes});
-    }
-    TRY(memory_.Scatter(outputs));
-  }
-  return {};
+  auto zeros = std::ranges::lower_bound(ranges, kZeroBlock, {}, &PageRange::block);
+  auto fill = [this](std::span<const PageRange> of_block, auto&& bytes_of) -> Status {
+    std::vector<TaskMemory::Output> outputs;
+    for (const PageRange& range : of_block) outputs.push_back({range.start, TRY(bytes_of(range))});
+    return memory_.Scatter(outputs);
+  };
+  TRY(pages.ReadByBlock(
+      {ranges.begin(), zeros}, [&](std::span<const PageRange> of_block, PageReader& reader) {
+        return fill(of_block, [&](const PageRange& range) { return reader.Bytes(range); });
+      }));
+  if (zeros == ranges.end()) return {};
+  auto smaller = [](const PageRange& a, const PageRange& b) { return a.size < b.size; };
+  const std::vector<uint8_t> zero(std::max_element(zeros, ranges.end(), smaller)->size);
+  return fill({zeros, ranges.end()}, [&](const PageRange& range) -> Result<ByteSpan> {
+    return ByteSpan(zero).first(range.size);
+  });
 }
 
 // Allocated are the lowest, one after the other, up to the last one needed.

@@ -145,6 +145,33 @@ TEST_P(CheckpointFile, APieceThatCantBeReadEndsIt) {
   EXPECT_EQ(added.error().Message(), "piece 30");
 }
 
+TEST_P(CheckpointFile, ThreadsReadBlocksSideBySide) {
+  std::vector<uint8_t> pages = RandomPages(20 * kPageBlockBytes / kPage, 9);
+  auto writer = Writer();
+  std::vector<PageRange> ranges;
+  ASSERT_TRUE(writer->AddPages(0, pages, false, ranges).ok());
+  ASSERT_TRUE(writer->Finish(ImageOf(ranges, pages.size())).ok());
+  auto reader = CheckpointReader::Open(path());
+  ASSERT_TRUE(reader.ok()) << reader.error().Message();
+  std::vector<uint8_t> contents(pages.size());
+  auto copy = [&](std::span<const PageRange> of_block, PageReader& from) -> Status {
+    for (const PageRange& range : of_block) {
+      EXPECT_EQ(range.block, of_block[0].block);
+      ByteSpan bytes = TRY(from.Bytes(range));
+      std::ranges::copy(bytes, contents.begin() + static_cast<ptrdiff_t>(range.start));
+    }
+    return {};
+  };
+  EXPECT_TRUE((*reader)->ReadByBlock(ranges, copy).ok());
+  EXPECT_EQ(contents, pages);
+
+  // A block that is damaged, whichever thread reads it.
+  Fd file(open(path().c_str(), O_RDWR | O_CLOEXEC));
+  uint8_t other = static_cast<uint8_t>(~pages[11 * kPageBlockBytes]);
+  ASSERT_EQ(pwrite(file.get(), &other, 1, 11 * static_cast<off_t>(kPageBlockBytes)), 1);
+  EXPECT_FALSE((*reader)->ReadByBlock(ranges, copy).ok());
+}
+
 // Blocks whose numbers aren't in the order in which they stand in the file.
 TEST_P(CheckpointFile, AnOrderThatIsNoneIsDamage) {
   std::vector<uint8_t> pages = RandomPages(2 * kPageBlockBytes / kPage, 8);
