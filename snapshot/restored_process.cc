@@ -22,6 +22,7 @@
 #include "snapshot/descriptors.h"
 #include "snapshot/husk.h"
 #include "snapshot/scheduling.h"
+#include "tracee/hidden_register.h"
 #include "tracee/proc_files.h"
 #include "tracee/ptrace.h"
 
@@ -498,6 +499,7 @@ Status RestoredProcess::Complete(const ProcessState& state) {
   std::vector<Mapping> mappings = TRY(ReadMappings(tasks[0].tid));
   TRY(Remote(tasks[0]).RemoveStub(mappings));
   for (size_t i = 0; i < tasks.size(); ++i) {
+    TRY(LeaveCallStop(tasks[i].tid));
     TRY(ptracer::SetVector(tasks[i].tid, state.tasks[i].vector_state));
     TRY(SetRegsets(tasks[i].tid, state.tasks[i]));
     Registers registers = state.tasks[i].registers;

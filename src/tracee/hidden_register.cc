@@ -1,5 +1,8 @@
 #include "tracee/hidden_register.h"
 
+#include "tracee/ptrace.h"
+#include "tracee/wait_status.h"
+
 namespace retake {
 
 void CopyHiddenRegister(const Registers& from, Registers& to) {
@@ -17,6 +20,17 @@ void CompleteExit(Sys sys, const Registers& entry, const TaskMemory& memory, Reg
   }
   exit.words[hidden->word] = value;
   machine::ForgetSyscall(exit);
+}
+
+Status LeaveCallStop(pid_t tid) {
+  if (!machine::HiddenAtSyscallStops()) return {};
+  constexpr int kBound = 5'000;  // ms
+  TRY(ptracer::Interrupt(tid));
+  TRY(ptracer::Resume(tid, ResumeKind::kContinue));
+  auto status = TRY(ptracer::WaitOne(tid, kBound));
+  if (!status || status->kind() != StopKind::kEventStop)
+    return Error(status ? 0 : ETIMEDOUT, "it doesn't stop where its registers can be set", tid);
+  return {};
 }
 
 }  // namespace retake

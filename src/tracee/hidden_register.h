@@ -21,6 +21,11 @@ void CopyHiddenRegister(const Registers& from, Registers& to);
 // its registers from the signal frame in `memory`.
 void CompleteExit(Sys sys, const Registers& entry, const TaskMemory& memory, Registers& exit);
 
+// Leads a seized task, whose signals are all blocked, from such a stop to one of another kind,
+// without an instruction in between, so that all of its registers can be set. Does nothing where
+// none is hidden.
+Status LeaveCallStop(pid_t tid);
+
 }  // namespace retake
 
 #endif  // RETAKE_TRACEE_HIDDEN_REGISTER_H_
