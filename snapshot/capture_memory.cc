@@ -191,18 +191,14 @@ Status ProcessMemory::AddWhatCopyLacks(const OwnPages& own, const ProcessState& 
   OwnPages of_copy = TRY(OwnPages::Of(copy_->pid()));
   for (const MemoryRegion& region : process.memory) {
     if (!IsPrivate(region)) continue;
-    // A copy loses those that the original writes to, where no page is left for it.
-    if (IsPrivateHuge(region)) {
-      TRY(AddToSaved(own, region));
-      saved_regions_.push_back(region.start);
-      continue;
-    }
     bool there = Containing(copied, region.start, std::identity()) != nullptr;
     // What isn't there can't tell its flags either.
     if (!there && details_.empty()) TRY(ReadDetails());
-    // Wiped memory is there, and empty.
+    // Wiped memory is there, and empty. Huge pages that the original writes to are lost to its
+    // copy, where none is left for it.
     uint64_t end = region.start + region.size;
-    if (there && (TRY(of_copy.AnyIn(region.start, end)) || !TRY(own.AnyIn(region.start, end))))
+    bool stays = there && !IsPrivateHuge(region);
+    if (stays && (TRY(of_copy.AnyIn(region.start, end)) || !TRY(own.AnyIn(region.start, end))))
       continue;
     TRY(AddToSaved(own, region));
     saved_regions_.push_back(region.start);
@@ -343,11 +339,7 @@ MemoryKind RegionFinder::FindObject(const TaskMemory& memory, const Mapping& sho
   // A private mapping of something that can't be opened again: all that it shows is kept.
   if (!mapping.shared) {
     region.offset = 0;
-    if (IsHugeName(mapping.name)) {
-      region.flags |= kHugeTlb;
-      return MemoryKind::kAnonymous;
-    }
-    region.flags |= kWholeContents;
+    region.flags |= IsHugeName(mapping.name) ? kHugeTlb : kWholeContents;
     return MemoryKind::kAnonymous;
   }
   region.object = objects_.IndexOf(mapping.device, mapping.inode, mapping.name);

@@ -93,10 +93,8 @@ Status SavedPages::ReadAround(const TaskMemory& source, Run& run, size_t got,
     PageRun page{whole.start + offset, whole.start + offset + kPageSize};
     if (is_good(offset)) {
       runs_.push_back({page, run.skip_zeros, room.subspan(offset, kPageSize)});
-    } else if (!unreadable.empty() && unreadable.back().end == page.start) {
-      unreadable.back().end = page.end;
     } else {
-      unreadable.push_back(page);
+      AddRun(page.start, page.end, unreadable);
     }
   }
   return {};

@@ -11,11 +11,6 @@ const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 
 uint64_t SizeOf(const PageRun& run) { return run.end - run.start; }
 
-void AddPage(uint64_t start, std::vector<PageRun>& runs) {
-  if (runs.empty() || runs.back().end != start) runs.push_back({start, start});
-  runs.back().end += kPageSize;
-}
-
 // Runs, cut where they are too long for a piece, and together where they are short.
 class Runs : public PageSource {
  public:
@@ -54,7 +49,7 @@ class Runs : public PageSource {
       for (uint64_t at = wanted.run.start; at < wanted.run.end;) {
         size_t got = source_->ReadSome(at, free, wanted.run.end - at) / kPageSize * kPageSize;
         if (got > 0) out.push_back({at, {free, got}, wanted.skip_zeros});
-        if (got == 0) AddPage(at, unreadable_[piece]);
+        if (got == 0) AddRun(at, at + kPageSize, unreadable_[piece]);
         free += got;
         at += got == 0 ? kPageSize : got;
       }
@@ -64,9 +59,7 @@ class Runs : public PageSource {
 
   void TellUnreadable(std::vector<PageRun>& out) const {
     for (const std::vector<PageRun>& of_piece : unreadable_) {
-      for (const PageRun& run : of_piece) {
-        for (uint64_t at = run.start; at < run.end; at += kPageSize) AddPage(at, out);
-      }
+      for (const PageRun& run : of_piece) AddRun(run.start, run.end, out);
     }
   }
 

@@ -16,6 +16,10 @@ using namespace archive_format;
 
 uint64_t archive_format::Checksum(ByteSpan bytes, uint64_t seed) { return HashOf64(bytes, seed); }
 
+uint64_t archive_format::Checksum(ByteSpan first, ByteSpan second, uint64_t seed) {
+  return HashOf64(first, second, seed);
+}
+
 void SectionPacker::FreeContext::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 
 SectionPacker::~SectionPacker() = default;
@@ -105,7 +109,7 @@ Status ArchiveWriter::AppendSection(PackedSection& section) {
   Put<uint16_t>(header + kFlagsOffset, info.flags);
   Put<uint32_t>(header + kRawSizeOffset, info.raw_size);
   Put<uint32_t>(header + kStoredSizeOffset, info.stored_size);
-  Put<uint64_t>(header, HashOf64(ByteSpan(header).subspan(sizeof(uint64_t)), section.stored, end_));
+  Put<uint64_t>(header, Checksum(ByteSpan(header).subspan(sizeof(uint64_t)), section.stored, end_));
   TRY(WriteAt(file_.get(), end_, header, section.stored, name_));
   end_ += sizeof header + section.stored.size();
   if (section.kind != kTrailerSection) sections_.push_back(info);

@@ -33,6 +33,8 @@ inline constexpr size_t kStoredSizeOffset = 16;
 inline constexpr size_t kEndBytes = 16;
 
 uint64_t Checksum(ByteSpan bytes, uint64_t seed);
+// Of the one with the other behind it.
+uint64_t Checksum(ByteSpan first, ByteSpan second, uint64_t seed);
 
 template <typename T>
 void Put(uint8_t* at, T value) {

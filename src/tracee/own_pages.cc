@@ -14,14 +14,6 @@ const uint64_t kPageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 constexpr size_t kRegionsAtOnce = 256;
 constexpr size_t kEntriesAtOnce = 1 << 16;
 
-void AddRun(uint64_t start, uint64_t end, std::vector<PageRun>& runs) {
-  if (!runs.empty() && runs.back().end == start) {
-    runs.back().end = end;
-  } else {
-    runs.push_back({start, end});
-  }
-}
-
 // Documentation/admin-guide/mm/pagemap.rst: bit 63 present, 62 swapped, 61 file-backed or shared.
 bool IsOwn(uint64_t entry) { return (entry >> 62 & 3) != 0 && (entry >> 61 & 1) == 0; }
 
@@ -29,6 +21,14 @@ bool IsOwn(uint64_t entry) { return (entry >> 62 & 3) != 0 && (entry >> 61 & 1) 
 bool IsGuard(uint64_t entry) { return (entry >> 58 & 1) != 0 && (entry >> 62 & 3) == 1; }
 
 }  // namespace
+
+void AddRun(uint64_t start, uint64_t end, std::vector<PageRun>& runs) {
+  if (!runs.empty() && runs.back().end == start) {
+    runs.back().end = end;
+  } else {
+    runs.push_back({start, end});
+  }
+}
 
 Result<OwnPages> OwnPages::Of(pid_t pid, bool may_scan) {
   std::string path = fmt::format("/proc/{}/pagemap", pid);

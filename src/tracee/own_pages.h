@@ -33,6 +33,9 @@ struct PageRun {
   friend bool operator==(const PageRun&, const PageRun&) = default;
 };
 
+// Adds one behind all others; joins it to the last where it begins at its end.
+void AddRun(uint64_t start, uint64_t end, std::vector<PageRun>& runs);
+
 class OwnPages {
  public:
   // While the process stays alive and may be traced by the caller.
